@@ -1,0 +1,113 @@
+import type { Origin } from '../event.ts'
+import type { Keep } from '../topics.ts'
+
+/**
+ * The effective configuration: what the YAML means once it is checked, with defaults filled in, durations in ms and
+ * secrets still references. Plain JSON, so that it can be handed to a worker thread.
+ */
+export type Config = Readonly<{
+  /** Prefix of every writer identity and consumer group; two gateways on one Kafka need two names. */
+  gateway: string
+  /** Absolute path. */
+  data: string
+  companies: Readonly<Record<string, Company>>
+  log: LogConfig
+  /** Absolute folders, searched before the built-in `schemas/mappings`. */
+  mappings: readonly string[]
+  workersMax: number
+  sources: Readonly<Record<string, SourceConfig>>
+  people: Readonly<Record<string, Person>>
+  roles: Readonly<Record<string, readonly RoleLine[]>>
+  dingtalk: DingTalkConfig | null
+  routes: Readonly<Record<string, RouteConfig>>
+}>
+
+export type Company = Readonly<{ name: string; currency: string; zone: string }>
+
+export type LogConfig = Readonly<
+  | { driver: 'embedded'; partitions: number; diskMaxBytes: number; keep: Keep }
+  | { driver: 'memory'; partitions: number; keep: Keep }
+>
+
+/** `every`: ms between the ends of polls. `at`: a cron line in the zone of the source. */
+export type Schedule = Readonly<{ everyMs: number } | { at: string }>
+
+export type SourceConfig = Readonly<{
+  name: string
+  kind: string
+  /** Part of every event's identity. */
+  system: string
+  /** A code of `companies`, or `from-record`: the mapping reads it. */
+  company: string
+  zone: string
+  /** Parsed by the adapter's own schema. */
+  connection: unknown
+  feeds: Readonly<Record<string, FeedConfig>>
+}>
+
+export type FeedConfig = Readonly<{
+  name: string
+  /** `<erp>/<entity>`, a file under a mappings folder. */
+  mapping: string
+  start: 'all' | 'now' | Readonly<{ since: string }>
+  poll: Schedule
+  fuse: Fuses
+  /** The adapter's own settings of the feed, parsed by its schema. */
+  adapter: unknown
+}>
+
+/** More than max(`atLeast`, `percent` of what is known) of a kind in one run blows the fuse. */
+export type Fuse = Readonly<{ atLeast: number; percent: number }>
+
+/** Null: no fuse for that kind. `rejected` is a rate of what was read. */
+export type Fuses = Readonly<{
+  deleted: Fuse | null
+  changed: Fuse | null
+  created: Fuse | null
+  rejected: Fuse
+}>
+
+export type Person = Readonly<{
+  /** DingTalk userId. */
+  dingtalk: string
+  language: string
+  zone: string
+  company: string | null
+}>
+
+/** The first line whose `of` fits the event wins. */
+export type RoleLine = Readonly<{ of: Readonly<Record<string, string>>; people: readonly string[] }>
+
+export type DingTalkConfig = Readonly<{
+  /** Origins of the two API families; the emulator's in tests. */
+  api: string
+  oapi: string
+  app: Readonly<{ clientId: string; clientSecret: string; robotCode: string }> | null
+  groups: Readonly<Record<string, GroupConfig>>
+}>
+
+/** Secrets and conversation ids may be references. */
+export type GroupConfig = Readonly<
+  | { kind: 'webhook'; webhook: string; secret: string | null; language: string }
+  | { kind: 'conversation'; conversation: string; language: string }
+>
+
+export type RouteConfig = Readonly<{
+  name: string
+  entity: string
+  actions: readonly ('created' | 'changed' | 'deleted')[]
+  /** Sources whose events count; null for all. */
+  from: readonly string[] | null
+  /** CEL over `data`, `changed` and `event`; null is always. */
+  when: string | null
+  to: readonly Destination[]
+  as: 'message'
+  template: string
+  origins: readonly Origin[]
+  /** Older events notify nobody. */
+  maxAgeMs: number
+}>
+
+export type Destination = Readonly<
+  { kind: 'role'; role: string } | { kind: 'person'; person: string } | { kind: 'group'; group: string }
+>

@@ -1,0 +1,140 @@
+import type { Log } from './log/port.ts'
+import type { Failpoints, History, Logger, Runtime, Tasks } from './runtime.ts'
+
+/**
+ * Everything through which the gateway touches the world. Only `main.ts`, `worker.ts` and tests know what stands
+ * behind these. An operation ends as ok, as failed (it had no effect), or as unknown (nobody can say): unknown is a
+ * value, since taking it for a failure is how things happen twice.
+ */
+export type Ports = Readonly<{
+  runtime: Runtime
+  tasks: Tasks
+  logger: Logger
+  failpoints: Failpoints
+  history: History
+  log: Log
+  projections: Projections
+  http: Http
+  files: Files
+  secrets: Secrets
+  names: Names
+}>
+
+// ─── secrets and names ──────────────────────────────────────────────────────────────────────────
+
+export interface Secrets {
+  /** The value of `env:NAME` or `file:/path`, or null where there is none. Never logged, never stored. */
+  read(reference: string): string | null
+}
+
+/** Name resolution behind the egress list: what is not in it is not talked to. */
+export interface Names {
+  /** The address to use for a host, or null where the list does not allow it or it does not resolve. */
+  resolve(host: string, signal: AbortSignal): Promise<string | null>
+}
+
+// ─── http ───────────────────────────────────────────────────────────────────────────────────────
+
+export type HttpRequest = Readonly<{
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  url: string
+  headers: Readonly<Record<string, string>>
+  body: string | null
+  /** The whole exchange, from the first byte sent to the last received. */
+  timeoutMs: number
+  responseBytesMax: number
+}>
+
+export type HttpAnswer = Readonly<
+  | { kind: 'answered'; status: number; headers: Readonly<Record<string, string>>; body: string }
+  /** Nothing was sent: name, connection or TLS failed, or the egress list forbids it. */
+  | { kind: 'failed'; reason: string }
+  /** The request may have been taken: time-out, reset or an unreadable answer after it was sent. */
+  | { kind: 'unknown'; reason: string }
+>
+
+/** Redirects are not followed. */
+export interface Http {
+  send(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer>
+}
+
+// ─── files of the gateway itself (config, mappings, schemas) ────────────────────────────────────
+
+export interface Files {
+  /** UTF-8 text, or null where there is no such file. */
+  read(path: string): string | null
+  /** Names in a folder in bytewise order, or null where there is no such folder. */
+  list(path: string): readonly string[] | null
+}
+
+// ─── projection ─────────────────────────────────────────────────────────────────────────────────
+
+/** What a lane remembers of one source key. Everything in it can be rebuilt from the log. */
+export type ProjectionRow = Readonly<{
+  sourceKey: string
+  recordKey: string
+  /** 0: never published (its only versions were rejected). */
+  revision: number
+  contentHash: string
+  /** Digest per top-level field of `data`, for `changedFields`; compact JSON text. */
+  fieldDigests: string
+  sourceFingerprint: string
+  /** The order of the read that was last published or found equal; compares bytewise. */
+  readOrder: string
+  rowVersion: string | null
+  mappingVersion: string
+  deleted: boolean
+  /** Fingerprint of the raw bytes of a version that was rejected, and is not to be written again. */
+  rejected: string | null
+  /** Where its newest event stands. */
+  partition: number
+  offset: number
+}>
+
+/** Up to where the projection holds what the log says. */
+export type Applied = Readonly<{
+  lineage: string
+  /** Next offset to apply, by `topic/partition`. */
+  positions: Readonly<Record<string, number>>
+  /** Topic ids by topic, where the log tells them. */
+  topicIds: Readonly<Record<string, string | null>>
+}>
+
+/**
+ * One lane's table: synchronous, since it is on the hot path and lives in the lane's thread. A projection that was
+ * damaged, altered or removed from outside opens as empty (`applied()` null): it is rebuilt, never believed.
+ */
+export interface Projection {
+  applied(): Applied | null
+  rows(sourceKeys: readonly string[]): ReadonlyMap<string, ProjectionRow>
+  /** Rows that hold these record keys, by record key. */
+  owners(recordKeys: readonly string[]): ReadonlyMap<string, ProjectionRow>
+  /** The greatest read order of all rows, or null. */
+  highestReadOrder(): string | null
+  /** Writes rows, keys named by a pass and positions in one step; all or nothing. */
+  apply(change: ProjectionChange): void
+  /** Rows that the pass did not name, whose read order is below `before`, not deleted, in source-key order. */
+  unseen(pass: string, before: string, after: string | null, limit: number): readonly ProjectionRow[]
+  /** How many rows `unseen` would give in all. */
+  countUnseen(pass: string, before: string): number
+  /** Rows with `rejected` set, in source-key order. */
+  rejected(after: string | null, limit: number): readonly ProjectionRow[]
+  count(): Readonly<{ live: number; deleted: number; rejected: number }>
+  /** Empties it. */
+  reset(): void
+  close(): void
+}
+
+export type ProjectionChange = Readonly<{
+  rows: readonly ProjectionRow[]
+  /** Rows to forget altogether (a rejected row that vanished). */
+  forgotten?: readonly string[]
+  applied: Applied
+  /** Keys that a pass named. `begins` empties what an earlier pass left. */
+  seen?: Readonly<{ pass: string; begins: boolean; keys: readonly string[] }>
+}>
+
+export interface Projections {
+  /** The table of one lane, by its name `<source>.<feed>`. */
+  open(lane: string): Projection
+}
