@@ -72,6 +72,7 @@ export interface Files {
 /** What a lane remembers of one source key. Everything in it can be rebuilt from the log. */
 export type ProjectionRow = Readonly<{
   sourceKey: string
+  /** Empty for a key whose only versions were rejected. */
   recordKey: string
   /** 0: never published (its only versions were rejected). */
   revision: number
@@ -109,29 +110,36 @@ export interface Projection {
   rows(sourceKeys: readonly string[]): ReadonlyMap<string, ProjectionRow>
   /** Rows that hold these record keys, by record key. */
   owners(recordKeys: readonly string[]): ReadonlyMap<string, ProjectionRow>
+  /** Those of these record keys under which another lane has published. */
+  foreign(recordKeys: readonly string[]): ReadonlySet<string>
   /** The greatest read order of all rows, or null. */
   highestReadOrder(): string | null
   /** Writes rows, keys named by a pass and positions in one step; all or nothing. */
   apply(change: ProjectionChange): void
-  /** Rows that the pass did not name, whose read order is below `before`, not deleted, in source-key order. */
-  unseen(pass: string, before: string, after: string | null, limit: number): readonly ProjectionRow[]
-  /** How many rows `unseen` would give in all. */
-  countUnseen(pass: string, before: string): number
+  /** How many batches of this pass have been noted by `apply`; 0 for a pass that is not known. */
+  passBatches(pass: string): number
+  /** Published rows that the pass did not name, not deleted, read before `before`; in source-key order. */
+  unseen(before: string, after: string | null, limit: number): readonly ProjectionRow[]
   /** Rows with `rejected` set, in source-key order. */
   rejected(after: string | null, limit: number): readonly ProjectionRow[]
-  count(): Readonly<{ live: number; deleted: number; rejected: number }>
+  count(): ProjectionCount
   /** Empties it. */
   reset(): void
   close(): void
 }
 
+export type ProjectionCount = Readonly<{ live: number; deleted: number; rejected: number }>
+
 export type ProjectionChange = Readonly<{
   rows: readonly ProjectionRow[]
-  /** Rows to forget altogether (a rejected row that vanished). */
+  /** Source keys to forget altogether. Done before `rows` are written. */
   forgotten?: readonly string[]
-  applied: Applied
-  /** Keys that a pass named. `begins` empties what an earlier pass left. */
-  seen?: Readonly<{ pass: string; begins: boolean; keys: readonly string[] }>
+  /** Null leaves what was applied as it is. */
+  applied: Applied | null
+  /** Record keys under which other lanes have published. */
+  foreign?: readonly string[]
+  /** Keys that batch number `batch` (from 1) of a pass named; batch 1 empties what an earlier pass left. */
+  seen?: Readonly<{ pass: string; batch: number; keys: readonly string[] }>
 }>
 
 export interface Projections {
