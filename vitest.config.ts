@@ -13,6 +13,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'real',
+          globalSetup: ['test/kit/services-setup.ts'],
           include: ['test/**/*.itest.ts', 'test/**/*.atest.ts'],
           testTimeout: 300_000,
           hookTimeout: 120_000,

@@ -1,0 +1,55 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+/** A program that must not outlive this process, and what to do once it ended. */
+export type GuardSpec = Readonly<{
+  command: string
+  args: readonly string[]
+  /** The account to run as; null for our own. */
+  account: Readonly<{ uid: number; gid: number }> | null
+  /** The signal that asks it to end in order; it is killed if it has not ended `graceMs` later. */
+  signal: 'SIGINT' | 'SIGTERM'
+  graceMs: number
+  /** Command lines to run once it has ended, and folders to remove after them. */
+  afterwards: readonly (readonly string[])[]
+  remove: readonly string[]
+}>
+
+export interface Guarded {
+  /** Resolves when the program has ended and all is cleaned up, with the last of what it printed. */
+  readonly ended: Promise<string>
+  stop(): Promise<void>
+}
+
+/**
+ * Starts a program under a guardian, a small process that ends the program and cleans up when our end of its pipe
+ * closes. The kernel closes it whatever becomes of us, so that even a killed test run leaves no server behind.
+ */
+export function guard(spec: GuardSpec): Guarded {
+  const guardian = spawn(process.execPath, [fileURLToPath(new URL('./guardian.ts', import.meta.url))], {
+    // A group of its own: Ctrl-C reaches the test run, and through the pipe the guardian.
+    detached: true,
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
+  const ended = outputOf(guardian)
+  guardian.stdin.on('error', () => undefined)
+  guardian.stdin.write(`${JSON.stringify(spec)}\n`)
+  return {
+    ended,
+    async stop() {
+      guardian.stdin.end()
+      await ended
+    },
+  }
+}
+
+function outputOf(guardian: ChildProcess): Promise<string> {
+  let output = ''
+  guardian.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
+    output += chunk
+  })
+  return new Promise((resolve, reject) => {
+    guardian.once('error', reject)
+    guardian.once('close', () => resolve(output.trim()))
+  })
+}
