@@ -1,0 +1,87 @@
+import {
+  contentOf,
+  groupBy,
+  moment,
+  type Published,
+  type Rejected,
+  type RowVersion,
+  type Truth,
+  type Violation,
+} from './facts.ts'
+
+/** A batch as a source handed it over. */
+export type Delivered = Readonly<{
+  lane: string
+  /** Batches of one poll share its number and stand in their order. */
+  poll: number
+  at: number
+  next: string
+  records: readonly Readonly<{ recordKey: string; version: RowVersion }>[]
+}>
+
+/** A cursor as the log holds it. */
+export type CursorCommit = Readonly<{ lane: string; time: number; cursor: string | null }>
+
+/**
+ * When a cursor is durable, everything that was handed over before it is: published, overtaken by something newer that
+ * was published, equal to what was published before, or rejected.
+ */
+export function cursorNeverAhead(
+  facts: Readonly<{
+    deliveries: readonly Delivered[]
+    commits: readonly CursorCommit[]
+    truth: Truth
+    events: readonly Published[]
+    rejects: readonly Rejected[]
+  }>,
+): readonly Violation[] {
+  const { deliveries, commits, truth } = facts
+  const runs = groupBy(facts.events, ({ recordKey }) => recordKey)
+  const rejectedAt = new Map(facts.rejects.map(({ raw, time }) => [raw, time]))
+  const byLane = groupBy(deliveries, ({ lane }) => lane)
+  const checked = new Set<Delivered>()
+  const violations: Violation[] = []
+  for (const commit of commits) {
+    for (const batch of coveredBy(commit, byLane.get(commit.lane) ?? [])) {
+      if (checked.has(batch)) continue
+      checked.add(batch)
+      for (const { recordKey, version } of batch.records) {
+        const isAccounted =
+          version.kind === 'unmappable' && (rejectedAt.get(version.raw) ?? Infinity) <= commit.time
+        const newest = runs.get(recordKey)?.findLast(({ time }) => time <= commit.time)
+        if (isAccounted || isSaid(version, newest, truth.get(recordKey) ?? [], commit.time)) continue
+        const sentence = `${commit.lane} stored its cursor ${commit.cursor} at ${moment(commit.time)}, and ${recordKey}, handed over before it at ${moment(batch.at)} as ${say(version)}, is not in the log by then.`
+        violations.push({ checker: 'cursor-never-ahead', sentence })
+      }
+    }
+  }
+  return violations
+}
+
+/** The batch that ended with this cursor, newest first where several did, and those before it in its poll. */
+function coveredBy(commit: CursorCommit, batches: readonly Delivered[]): readonly Delivered[] {
+  const last = batches.findLastIndex(({ next, at }) => next === commit.cursor && at <= commit.time)
+  const poll = batches[last]?.poll
+  return batches.filter((batch, index) => batch.poll === poll && index <= last)
+}
+
+/** Whether the newest event of a key says this version or one that came after it. */
+function isSaid(
+  version: RowVersion,
+  newest: Published | undefined,
+  versions: readonly RowVersion[],
+  until: number,
+): boolean {
+  if (newest === undefined) return version.kind === 'gone'
+  const isDeletion = newest.event.type.endsWith('.deleted.v1')
+  const said = isDeletion ? null : contentOf(newest.event.data)
+  const later = versions.slice(versions.indexOf(version)).filter(({ at }) => at <= until)
+  return later.some((other) =>
+    other.kind === 'value' ? other.content === said : other.kind === 'gone' && isDeletion,
+  )
+}
+
+function say(version: RowVersion): string {
+  if (version.kind === 'value') return version.content
+  return version.kind === 'gone' ? 'gone' : `unmappable ${version.raw}`
+}
