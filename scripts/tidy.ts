@@ -1,0 +1,59 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { checkReach } from './tidy/reach.ts'
+import { checkImports } from './tidy/rooms.ts'
+import { checkCatches, checkShape } from './tidy/shape.ts'
+import { type Finding, parseSource, type Source, type Tree } from './tidy/source.ts'
+import { checkTestSwitches, checkTexts, checkWording } from './tidy/wording.ts'
+import { checkWorld } from './tidy/world.ts'
+
+export type { Finding, Tree } from './tidy/source.ts'
+
+const RULES = [
+  checkImports,
+  checkWorld,
+  checkShape,
+  checkCatches,
+  checkWording,
+  checkTestSwitches,
+] satisfies readonly ((source: Source) => readonly Finding[])[]
+
+/** The house rules that no other tool knows, over a whole tree of files. Generated files are not judged. */
+export function tidy(tree: Tree): readonly Finding[] {
+  const sources: Source[] = []
+  const findings: Finding[] = []
+  for (const [path, text] of tree) {
+    if (!/\.(ts|mjs)$/.test(path)) continue
+    const source = parseSource(path, text)
+    if ('message' in source) findings.push(source)
+    else sources.push(source)
+  }
+  const written = sources.filter(({ path }) => !path.endsWith('.generated.ts'))
+  findings.push(...written.flatMap((source) => RULES.flatMap((rule) => rule(source))))
+  findings.push(...checkReach(sources, tree).filter(({ path }) => !path.endsWith('.generated.ts')))
+  findings.push(...checkTexts(tree))
+  return findings.sort((a, b) => (a.path === b.path ? a.line - b.line : a.path < b.path ? -1 : 1))
+}
+
+/** The files of the checkout that git knows or would add, read. */
+export function readTree(root: string): Tree {
+  const names = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 64 * 1024 * 1024,
+  })
+  const tree = new Map<string, string>()
+  for (const name of names.split('\0')) {
+    const path = `${root}/${name}`
+    if (name !== '' && existsSync(path)) tree.set(name, readFileSync(path, 'utf8'))
+  }
+  if (tree.size === 0) throw new Error(`git lists no file in ${root}`)
+  return tree
+}
+
+if (import.meta.main) {
+  const findings = tidy(readTree(`${import.meta.dirname}/..`))
+  for (const { path, line, message } of findings) console.log(`${path}:${line} ${message}`)
+  console.log(findings.length === 0 ? 'tidy: nothing to say' : `tidy: ${findings.length} to put right`)
+  process.exitCode = findings.length === 0 ? 0 : 1
+}
