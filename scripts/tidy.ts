@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, posix } from 'node:path'
 import { checkReach } from './tidy/reach.ts'
 import { checkImports } from './tidy/rooms.ts'
 import { checkCatches, checkShape } from './tidy/shape.ts'
@@ -35,24 +35,26 @@ export function tidy(tree: Tree): readonly Finding[] {
   return findings.sort((a, b) => (a.path === b.path ? a.line - b.line : a.path < b.path ? -1 : 1))
 }
 
-/** The files of the checkout that git knows or would add, read. */
+/** The files of the checkout, read, without the folders that .gitignore names. Works without git. */
 export function readTree(root: string): Tree {
-  const names = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
-    cwd: root,
-    encoding: 'utf8',
-    maxBuffer: 64 * 1024 * 1024,
-  })
+  const ignored = new Set([
+    '.git',
+    ...(readFileSync(join(root, '.gitignore'), 'utf8').match(/^.+(?=\/$)/gm) ?? []),
+  ])
   const tree = new Map<string, string>()
-  for (const name of names.split('\0')) {
-    const path = `${root}/${name}`
-    if (name !== '' && existsSync(path)) tree.set(name, readFileSync(path, 'utf8'))
+  const folders = ['']
+  for (const folder of folders) {
+    for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
+      const path = posix.join(folder, entry.name)
+      if (entry.isDirectory() && !ignored.has(entry.name)) folders.push(path)
+      if (entry.isFile()) tree.set(path, readFileSync(join(root, path), 'utf8'))
+    }
   }
-  if (tree.size === 0) throw new Error(`git lists no file in ${root}`)
   return tree
 }
 
 if (import.meta.main) {
-  const findings = tidy(readTree(`${import.meta.dirname}/..`))
+  const findings = tidy(readTree(join(import.meta.dirname, '..')))
   for (const { path, line, message } of findings) console.log(`${path}:${line} ${message}`)
   console.log(findings.length === 0 ? 'tidy: nothing to say' : `tidy: ${findings.length} to put right`)
   process.exitCode = findings.length === 0 ? 0 : 1

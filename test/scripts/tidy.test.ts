@@ -1,5 +1,6 @@
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { type Finding, type Tree, tidy } from '../../scripts/tidy.ts'
+import { type Finding, readTree, type Tree, tidy } from '../../scripts/tidy.ts'
 
 /** A tree with nothing to put right: an entry point, an adapter, a test. */
 const CLEAN: Readonly<Record<string, string>> = {
@@ -113,6 +114,12 @@ const PLANTED: readonly Readonly<{
   testing('a test that is to be written', "test.todo('x')", 'without a reason'),
 ]
 
+test('reads the whole checkout, and nothing that git ignores', () => {
+  const paths = [...readTree(join(import.meta.dirname, '..', '..')).keys()]
+  expect(paths).toEqual(expect.arrayContaining(['package.json', 'adapters/contract.ts', '.ci/run']))
+  expect(paths.filter((path) => /(^|\/)(node_modules|\.git|\.cache)\//.test(path))).toEqual([])
+})
+
 test('a clean tree gives nothing to say', () => {
   expect(tidy(treeOf({}))).toEqual([])
 })
@@ -195,7 +202,7 @@ describe('tidy lets pass', () => {
     ['a skip with its reason', 'test/a.test.ts', "describe.skip('x [skipped: no data]', () => 1)"],
     [
       'a worker that is found in both places',
-      'gateway/main.ts',
+      'gateway/node/threads.ts',
       "f(isSource ? './worker.ts' : './worker.js')",
     ],
     ['a long suite', 'test/a.test.ts', `describe('x', () => {${'\n'.repeat(80)}})`],
