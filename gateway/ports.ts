@@ -112,6 +112,8 @@ export interface Projection {
   owners(recordKeys: readonly string[]): ReadonlyMap<string, ProjectionRow>
   /** Those of these record keys under which another lane has published. */
   foreign(recordKeys: readonly string[]): ReadonlySet<string>
+  /** Record keys of rows under which another lane has published as well. */
+  contested(limit: number): readonly string[]
   /** The greatest read order of all rows, or null. */
   highestReadOrder(): string | null
   /** Writes rows, keys named by a pass and positions in one step; all or nothing. */

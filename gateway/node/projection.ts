@@ -47,6 +47,13 @@ const SCHEMA = `
 const COLUMNS =
   'source_key, record_key, revision, content_hash, field_digests, fingerprint, read_order, row_version, mapping, deleted, rejected, partition, offset'
 
+const UPSERT = `INSERT INTO row VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (source_key) DO UPDATE SET
+  record_key = excluded.record_key, revision = excluded.revision, content_hash = excluded.content_hash,
+  field_digests = excluded.field_digests, fingerprint = excluded.fingerprint, read_order = excluded.read_order,
+  row_version = excluded.row_version, mapping = excluded.mapping, deleted = excluded.deleted,
+  rejected = excluded.rejected, partition = excluded.partition, offset = excluded.offset,
+  seal_a = excluded.seal_a, seal_b = excluded.seal_b`
+
 function openSealed(file: string): Projection {
   try {
     const projection = new SqliteProjection(openDatabase(file), file)
@@ -138,6 +145,14 @@ class SqliteProjection implements Projection {
     return new Set(recordKeys.filter((key) => statement.get(key) !== undefined))
   }
 
+  contested(limit: number): readonly string[] {
+    return this.#prepare(
+      `SELECT foreign_key.record_key AS record_key FROM foreign_key JOIN row ON row.record_key = foreign_key.record_key LIMIT ?`,
+    )
+      .all(limit)
+      .map((raw) => String(raw['record_key']))
+  }
+
   highestReadOrder(): string | null {
     return this.#state.highest
   }
@@ -177,6 +192,8 @@ class SqliteProjection implements Projection {
       for (const key of change.forgotten ?? []) this.#remove(key, next)
       // In key order, or every row of a batch lands on another page of the tree.
       const rows = [...change.rows].sort((a, b) => (a.sourceKey < b.sourceKey ? -1 : 1))
+      // A record key may go from one row to another within a batch: all are let go before any is taken.
+      for (const row of rows) this.#releaseRecordKey(row)
       for (const row of rows) this.#upsert(row, next)
       const addForeign = this.#prepare('INSERT OR IGNORE INTO foreign_key VALUES (?)')
       for (const key of change.foreign ?? []) addForeign.run(key)
@@ -191,7 +208,9 @@ class SqliteProjection implements Projection {
   }
 
   reset(): void {
-    this.#database.exec('BEGIN; DELETE FROM row; DELETE FROM foreign_key; DELETE FROM seen; DELETE FROM state; COMMIT')
+    this.#database.exec(
+      'BEGIN; DELETE FROM row; DELETE FROM foreign_key; DELETE FROM seen; DELETE FROM state; COMMIT',
+    )
     this.#state = EMPTY_STATE
   }
 
@@ -217,10 +236,16 @@ class SqliteProjection implements Projection {
     uncount(old, next)
   }
 
+  #releaseRecordKey(row: ProjectionRow): void {
+    this.#prepare(
+      'UPDATE row SET record_key = NULL WHERE source_key = ? AND record_key IS NOT NULL AND record_key <> ?',
+    ).run(row.sourceKey, row.recordKey)
+  }
+
   #upsert(row: ProjectionRow, next: State): void {
-    const old = this.#prepare('SELECT seal_a, seal_b, revision, deleted, rejected FROM row WHERE source_key = ?').get(
-      row.sourceKey,
-    )
+    const old = this.#prepare(
+      'SELECT seal_a, seal_b, revision, deleted, rejected FROM row WHERE source_key = ?',
+    ).get(row.sourceKey)
     if (old !== undefined) {
       next.seal = combine(next.seal, [Number(old['seal_a']), Number(old['seal_b'])])
       tally(next, Number(old['revision']) > 0, old['deleted'] === 1, old['rejected'] !== null, -1)
@@ -229,7 +254,7 @@ class SqliteProjection implements Projection {
     next.seal = combine(next.seal, seal)
     tally(next, row.revision > 0, row.deleted, row.rejected !== null, 1)
     if (next.highest === null || row.readOrder > next.highest) next.highest = row.readOrder
-    this.#prepare(`INSERT OR REPLACE INTO row VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`).run(
+    this.#prepare(UPSERT).run(
       row.sourceKey,
       row.recordKey === '' ? null : row.recordKey,
       row.revision,
@@ -324,7 +349,13 @@ function textOrNull(value: SQLOutputValue | undefined): string | null {
   return typeof value === 'string' ? value : null
 }
 
-function tally(state: State, isPublished: boolean, isDeleted: boolean, isRejected: boolean, by: 1 | -1): void {
+function tally(
+  state: State,
+  isPublished: boolean,
+  isDeleted: boolean,
+  isRejected: boolean,
+  by: 1 | -1,
+): void {
   if (isPublished && isDeleted) state.deleted += by
   if (isPublished && !isDeleted) state.live += by
   if (isRejected) state.rejected += by

@@ -1,0 +1,112 @@
+import type { Session } from '../../adapters/contract.ts'
+import { AdapterError } from '../../adapters/errors.ts'
+import type { Logger, Runtime } from '../runtime.ts'
+
+/** Opens a session with the source; what a restart of the connection calls again. */
+export type OpenSession = (signal: AbortSignal) => Promise<Session>
+
+export type TurnLimits = Readonly<{ connectMs: number; callMs: number }>
+
+export const DEFAULT_TURN_LIMITS: TurnLimits = { connectMs: 30_000, callMs: 60_000 }
+
+/**
+ * One source's session, shared by its lanes. Calls take turns, so that an adapter never sees two at once; each has a
+ * deadline of ours, kept whether or not the adapter heeds its signal. After a failure the session is dropped and the
+ * next call opens another, with a higher `generation`.
+ */
+export class SourceConnection {
+  readonly #open: OpenSession
+  readonly #runtime: Runtime
+  readonly #logger: Logger
+  readonly #limits: TurnLimits
+  #session: Session | null = null
+  #generation = 0
+  #tail: Promise<unknown> = Promise.resolve()
+
+  constructor(
+    options: Readonly<{ open: OpenSession; runtime: Runtime; logger: Logger; limits?: TurnLimits }>,
+  ) {
+    this.#open = options.open
+    this.#runtime = options.runtime
+    this.#logger = options.logger
+    this.#limits = options.limits ?? DEFAULT_TURN_LIMITS
+  }
+
+  /** Rises with every new session; what was learnt of one session does not hold for the next. */
+  get generation(): number {
+    return this.#generation
+  }
+
+  /**
+   * Runs one call of the session when it is this caller's turn. Throws ADAPTER_TIMEOUT when the deadline passes; any
+   * AdapterError that asks for a retry costs the session.
+   */
+  turn<Answer>(
+    what: string,
+    signal: AbortSignal,
+    call: (session: Session, signal: AbortSignal) => Promise<Answer>,
+  ): Promise<Answer> {
+    const mine = this.#tail.then(async () => {
+      signal.throwIfAborted()
+      const session = await this.#current(signal)
+      try {
+        return await this.#within(this.#limits.callMs, what, signal, (inner) => call(session, inner))
+      } catch (error) {
+        if (!(error instanceof AdapterError) || error.remedy === 'retry') this.#drop(session)
+        throw error
+      }
+    })
+    this.#tail = mine.catch(() => undefined)
+    return mine
+  }
+
+  /** Lets go of the session after the turn under way. */
+  async close(): Promise<void> {
+    await this.#tail
+    const session = this.#session
+    if (session !== null) this.#drop(session)
+  }
+
+  async #current(signal: AbortSignal): Promise<Session> {
+    if (this.#session === null) {
+      this.#session = await this.#within(this.#limits.connectMs, 'connect', signal, this.#open)
+      this.#generation += 1
+    }
+    return this.#session
+  }
+
+  #drop(session: Session): void {
+    if (this.#session === session) this.#session = null
+    session.close().catch((error: unknown) => {
+      this.#logger.warn('A session did not close cleanly.', {
+        reason: error instanceof Error ? error.message : String(error),
+      })
+    })
+  }
+
+  async #within<Answer>(
+    ms: number,
+    what: string,
+    signal: AbortSignal,
+    call: (signal: AbortSignal) => Promise<Answer>,
+  ): Promise<Answer> {
+    const done = new AbortController()
+    const inner = AbortSignal.any([signal, done.signal])
+    const deadline = this.#runtime.sleep(ms, inner).then(
+      () => {
+        throw new AdapterError('ADAPTER_TIMEOUT', `The source did not answer ${what} within ${ms} ms.`, {
+          details: { what, timeoutMs: ms },
+        })
+      },
+      (error: unknown) => {
+        if (signal.aborted) throw error
+        return new Promise<never>(() => undefined)
+      },
+    )
+    try {
+      return await Promise.race([call(inner), deadline])
+    } finally {
+      done.abort()
+    }
+  }
+}

@@ -1,0 +1,301 @@
+import type { Batch, Json, SourceRecord } from '../../adapters/contract.ts'
+import type { Draft } from '../log/port.ts'
+import { acceptFields, decideBatch, decideUnreadable, guardFuses } from './batch.ts'
+import { applyOnly, type Change, commit } from './commit.ts'
+import type { SourceConnection } from './connection.ts'
+import type { CursorRecord, HoldCode } from './cursor-record.ts'
+import { readsCounted } from './detect.ts'
+import type { RunCounts } from './fuses.ts'
+import { type LaneOptions, laneName } from './lane-options.ts'
+import { LaneStop } from './lane-stop.ts'
+import { catchUp, type OpenLane, openLane } from './open.ts'
+import { endPass, followPass, seenIn } from './pass.ts'
+import { View } from './view.ts'
+import { LaneSource, newRun, ReadCounter, type Run, type Work } from './work.ts'
+
+/** What one run of a lane did. */
+export type RunResult = Readonly<{ counts: Readonly<RunCounts>; heldBack: number }>
+
+/** A cursor that moved with nothing to publish is written at most this often. */
+const IDLE_WRITE_NS = 30_000_000_000n
+
+/**
+ * A feed at work. The lane is the unit of everything: own cursor, lineage, writer and projection. Its methods are called
+ * one at a time; the supervisor sees to that. They throw LaneStop or AdapterError, and `policy.ts` says what follows.
+ */
+export class Lane {
+  readonly options: LaneOptions
+  readonly name: string
+  #lane: OpenLane | null = null
+  #counter = new ReadCounter(0)
+  #checkedGeneration = -1
+  #settledGeneration = -1
+  #lastWrite = 0n
+  #run: Run | null = null
+
+  constructor(options: LaneOptions) {
+    this.options = options
+    this.name = laneName(options)
+  }
+
+  /** Null while the lane is not open. */
+  get opened(): OpenLane | null {
+    return this.#lane
+  }
+
+  /** Counts of the run under way, or null between runs. */
+  get progress(): Readonly<RunCounts> | null {
+    return this.#run?.counts ?? null
+  }
+
+  /** Opens the lane anew: what was in memory is forgotten, what the log says counts. */
+  async open(signal: AbortSignal): Promise<OpenLane> {
+    await this.close()
+    const lane = await openLane(this.options, signal)
+    restorePass(lane)
+    const { projection, record } = lane
+    const last = Math.max(
+      readsCounted(projection.highestReadOrder()),
+      readsCounted(record.pass?.order ?? null),
+    )
+    this.#lane = lane
+    this.#counter = new ReadCounter(last)
+    this.#checkedGeneration = -1
+    this.#settledGeneration = -1
+    this.#lastWrite = this.options.ports.runtime.mono()
+    return lane
+  }
+
+  async close(): Promise<void> {
+    const lane = this.#lane
+    this.#lane = null
+    if (lane === null) return
+    lane.projection.close()
+    await lane.writer.close()
+  }
+
+  /** One complete poll, and a remap if one was asked for: returns when the source has nothing more. */
+  async run(connection: SourceConnection, signal: AbortSignal): Promise<RunResult> {
+    const lane = this.#mustBeOpen()
+    const work = this.#work(connection, 'main', signal)
+    this.#run = work.run
+    try {
+      await this.#verifyIdentity(work)
+      if (this.options.sharesEntity) await catchUp(this.options, lane, signal)
+      if (lane.trouble !== null) throw lane.trouble
+      await this.#settleAgain(work)
+      await this.#findStart(work)
+      await this.#drain(work)
+      await this.#endRun(work)
+      if (lane.record.remap !== null) await this.#runRemap(connection, signal)
+      return { counts: { ...work.run.counts }, heldBack: work.run.heldBack }
+    } finally {
+      this.#run = null
+    }
+  }
+
+  /** Publishes what a fresh read of these source keys says. */
+  async reread(
+    keys: readonly string[],
+    connection: SourceConnection,
+    signal: AbortSignal,
+  ): Promise<RunCounts> {
+    const work = this.#work(connection, 'main', signal)
+    const { records, order } = await work.source.read(keys)
+    return this.#publish(work, records, order)
+  }
+
+  /** Publishes what these records say, as if they were read now: rejects of a source that cannot read single rows. */
+  async republish(
+    records: readonly SourceRecord[],
+    connection: SourceConnection,
+    signal: AbortSignal,
+  ): Promise<RunCounts> {
+    const work = this.#work(connection, 'main', signal)
+    return this.#publish(work, records, work.source.nextOrder())
+  }
+
+  /** Writes the lane's own record, with whatever a decision adds to the same transaction. */
+  async rewrite(change: Partial<CursorRecord>, extra: readonly Draft[], signal: AbortSignal): Promise<void> {
+    const lane = this.#mustBeOpen()
+    const record = { ...lane.record, ...change }
+    const view = new View(lane.projection)
+    await this.#write({ findings: [], rejections: [], marks: [], extra, record, view }, signal)
+  }
+
+  /** Keeps a stop with the cursor, so that a restart stands still too. */
+  async hold(code: HoldCode, message: string, details: Json, signal: AbortSignal): Promise<void> {
+    const since = new Date(this.options.ports.runtime.wall()).toISOString()
+    await this.rewrite({ hold: { code, message, details, since } }, [], signal)
+  }
+
+  #mustBeOpen(): OpenLane {
+    if (this.#lane === null) throw new Error(`Lane ${this.name} is not open.`)
+    return this.#lane
+  }
+
+  #work(connection: SourceConnection, track: Run['track'], signal: AbortSignal): Work {
+    const lane = this.#mustBeOpen()
+    const source = new LaneSource(this.options.feed.name, connection, this.#counter, signal)
+    const origin = track === 'remap' ? 'remap' : lane.record.phase
+    return { options: this.options, lane, source, run: newRun(lane, track, origin), signal }
+  }
+
+  /** Before the first read of every connection: is it still the same system that answers? */
+  async #verifyIdentity(work: Work): Promise<void> {
+    const seen = await work.source.call('identity', (session, signal) => session.identity(signal))
+    if (this.#checkedGeneration === work.source.generation) return
+    const known = work.lane.record.identity
+    if (known !== null && seen !== null && known !== seen) {
+      throw new LaneStop(
+        'IDENTITY_CHANGED',
+        `Another system answers: it was ${known}, it is ${seen}. Nothing was read. If that is meant, run \`erpgw decide\`.`,
+        { before: known, now: seen },
+      )
+    }
+    this.#checkedGeneration = work.source.generation
+    if (known === null) work.lane.record = { ...work.lane.record, identity: seen }
+  }
+
+  /** A crash between commit and settle leaves something unsettled; settling twice does no harm. */
+  async #settleAgain(work: Work): Promise<void> {
+    const { cursor } = work.lane.record
+    if (this.#settledGeneration === work.source.generation) return
+    if (cursor !== null && work.lane.isRecorded) await work.source.settle(cursor)
+    this.#settledGeneration = work.source.generation
+  }
+
+  /** `start: now` and `start: since`: a cursor that the source names, kept before anything is read. */
+  async #findStart(work: Work): Promise<void> {
+    const { start, name } = this.options.feed
+    if (start === 'all' || work.lane.record.cursor !== null) return
+    const cursor = await work.source.call('startAt', async (session, signal) => {
+      if (session.startAt !== undefined) return session.startAt(name, start, signal)
+      throw new LaneStop(
+        'START_IMPOSSIBLE',
+        `Feed ${this.name} can only start with \`all\`: its source names no other start.`,
+      )
+    })
+    await this.rewrite({ cursor }, [], work.signal)
+  }
+
+  async #drain(work: Work): Promise<void> {
+    const { record } = work.lane
+    const from = work.run.track === 'main' ? record.cursor : (record.remap?.cursor ?? null)
+    const iterator = await work.source.call('poll', async (session) =>
+      session.poll(this.options.feed.name, from, work.signal)[Symbol.asyncIterator](),
+    )
+    const next = () => {
+      const order = work.source.nextOrder()
+      const result = work.source.call('poll', () => iterator.next())
+      result.catch(() => undefined)
+      return { order, result }
+    }
+    try {
+      let ahead = next()
+      while (true) {
+        const { order, result } = ahead
+        const { done, value } = await result
+        if (done === true) return
+        this.options.ports.failpoints.hit('lane.after-poll')
+        // The next page is fetched while this one is mapped and committed.
+        ahead = next()
+        await this.#process(work, value, order)
+      }
+    } finally {
+      iterator.return?.()?.catch(() => undefined)
+    }
+  }
+
+  async #process(work: Work, batch: Batch, order: string): Promise<void> {
+    const { lane, run } = work
+    const fields = acceptFields(work, batch)
+    const view = new View(lane.projection)
+    const found = await decideBatch(work, batch.records, order, view)
+    const unreadable = decideUnreadable(work, batch.unreadable, order, view)
+    guardFuses(work, found)
+    const pass = run.track === 'main' ? followPass(batch, order, lane.record) : null
+    const seen = pass === null || batch.pass === undefined ? undefined : seenIn(batch, pass)
+    if (pass !== null && seen !== undefined && batch.pass?.ends === true) {
+      lane.projection.apply({ rows: [], applied: null, seen })
+      await endPass(work, pass)
+    }
+    const { remap } = lane.record
+    const moved: Partial<CursorRecord> =
+      run.track === 'main'
+        ? { cursor: batch.next, pass: batch.pass?.ends === true ? null : pass }
+        : { remap: remap === null ? null : { ...remap, cursor: batch.next } }
+    await this.#writeOrWait(
+      work,
+      {
+        findings: found.findings,
+        rejections: [...found.rejections, ...unreadable],
+        marks: batch.marks ?? [],
+        extra: [],
+        record: { ...lane.record, ...moved, fields },
+        view,
+        ...(seen === undefined ? {} : { seen }),
+      },
+      run.track === 'main',
+    )
+  }
+
+  /** Writes what there is to write. A poll that found nothing writes nothing, or only now and then. */
+  async #writeOrWait(work: Work, change: Change, settles: boolean): Promise<void> {
+    const { lane } = work
+    const isEmpty = change.findings.length + change.rejections.length + change.marks.length === 0
+    const settle = settles && change.record.cursor !== null
+    const mustSettle =
+      settle && (await work.source.call('settle', async (session) => session.settle !== undefined))
+    const isRecent = this.options.ports.runtime.mono() - this.#lastWrite < IDLE_WRITE_NS
+    const isSame = change.record.cursor === lane.record.cursor && change.record.remap === lane.record.remap
+    if (isEmpty && (isSame || (isRecent && !mustSettle))) {
+      applyOnly(lane, change)
+      lane.record = change.record
+      return
+    }
+    await this.#write(change, work.signal)
+    if (mustSettle && change.record.cursor !== null) {
+      await work.source.settle(change.record.cursor)
+      this.options.ports.failpoints.hit('lane.after-settle')
+    }
+  }
+
+  async #write(change: Change, signal: AbortSignal): Promise<void> {
+    await commit(this.options, this.#mustBeOpen(), change, signal)
+    this.#lastWrite = this.options.ports.runtime.mono()
+  }
+
+  async #publish(work: Work, records: readonly SourceRecord[], order: string): Promise<RunCounts> {
+    const view = new View(work.lane.projection)
+    const found = await decideBatch(work, records, order, view)
+    guardFuses(work, found)
+    const change = { ...found, marks: [], extra: [], record: work.lane.record, view }
+    if (found.findings.length + found.rejections.length > 0) await this.#write(change, work.signal)
+    else applyOnly(work.lane, change)
+    return work.run.counts
+  }
+
+  /** The first complete run ends the first load; a lifted hold is used up. */
+  async #endRun(work: Work): Promise<void> {
+    const { phase, allowance } = work.lane.record
+    if (phase === 'live' && allowance === null && work.lane.isRecorded) return
+    await this.rewrite({ phase: 'live', allowance: null }, [], work.signal)
+  }
+
+  /** Reads everything again under the edited mapping, beside the feed's own cursor. */
+  async #runRemap(connection: SourceConnection, signal: AbortSignal): Promise<void> {
+    const work = this.#work(connection, 'remap', signal)
+    this.#run = work.run
+    await this.#drain(work)
+    const { version } = this.options.mapping
+    await this.rewrite({ remap: null, mapping: { version, quiet: null } }, [], signal)
+  }
+}
+
+/** A pass whose named keys are not all in the projection is begun again: a key that was named must not look gone. */
+function restorePass(lane: OpenLane): void {
+  const { pass } = lane.record
+  if (pass === null || lane.projection.passBatches(pass.id) >= pass.batches) return
+  lane.record = { ...lane.record, cursor: pass.from, pass: null }
+}

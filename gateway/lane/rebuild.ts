@@ -1,0 +1,90 @@
+import type { Event } from '../event.ts'
+import { fieldDigests } from '../identity.ts'
+import type { ProjectionRow } from '../ports.ts'
+import type { View } from './view.ts'
+
+/** Where an event stands in the log, and under which record key. */
+export type EventPlace = Readonly<{ recordKey: string; partition: number; offset: number }>
+
+/**
+ * Lets one event of this lane take effect on the projection. Events of one record key come in order; those of different
+ * keys in any, since they may stand in different partitions. Applying an event twice changes nothing.
+ */
+export function applyEvent(view: View, event: Event, place: EventPlace, volatile: readonly string[]): void {
+  const owner = view.owner(place.recordKey)
+  if (owner !== null && owner.revision >= event.revision) return
+  const row = rowOf(event, place, volatile)
+  if (owner !== null && owner.sourceKey !== row.sourceKey) view.forget(owner.sourceKey)
+  const current = view.row(row.sourceKey)
+  const isShared = current !== null && current.recordKey !== '' && current.recordKey !== row.recordKey
+  if (!isShared) {
+    const rejected = current !== null && current.readOrder > row.readOrder ? current.rejected : null
+    view.put({ ...row, rejected })
+  } else if (keepsSourceKey(current, row)) {
+    view.moveIn(row)
+  } else {
+    view.moveAway(current)
+    view.put(row)
+  }
+}
+
+/**
+ * Lets a rejected version be remembered, so that it is not written again. Where a later event shows that the key has
+ * been understood since, nothing is left of it.
+ */
+export function applyReject(
+  view: View,
+  reject: Readonly<{ sourceKey: string; fingerprint: string; readOrder: string }>,
+): void {
+  const current = view.row(reject.sourceKey)
+  if (current !== null && current.readOrder >= reject.readOrder) return
+  view.put({
+    ...(current ?? emptyRow(reject.sourceKey)),
+    rejected: reject.fingerprint,
+    readOrder: reject.readOrder,
+  })
+}
+
+/** The row of a key that was never published. */
+export function emptyRow(sourceKey: string): ProjectionRow {
+  return {
+    sourceKey,
+    recordKey: '',
+    revision: 0,
+    contentHash: '',
+    fieldDigests: '',
+    sourceFingerprint: '',
+    readOrder: '',
+    rowVersion: null,
+    mappingVersion: '',
+    deleted: false,
+    rejected: null,
+    partition: 0,
+    offset: 0,
+  }
+}
+
+/** One source key, two record keys: the living one keeps it, or the one that was read later. */
+function keepsSourceKey(current: ProjectionRow, other: ProjectionRow): boolean {
+  if (current.deleted !== other.deleted) return other.deleted
+  return current.readOrder >= other.readOrder
+}
+
+function rowOf(event: Event, place: EventPlace, volatile: readonly string[]): ProjectionRow {
+  const deleted = event.type.endsWith('.deleted.v1')
+  return {
+    sourceKey: event.sourcekey,
+    recordKey: place.recordKey,
+    revision: event.revision,
+    contentHash: event.contenthash,
+    fieldDigests: fieldDigests(event.data, deleted ? [] : volatile),
+    sourceFingerprint: event.sourcefingerprint,
+    readOrder: event.readorder,
+    rowVersion: null,
+    mappingVersion: event.mappingversion,
+    deleted,
+    rejected: null,
+    partition: place.partition,
+    offset: place.offset,
+  }
+}
