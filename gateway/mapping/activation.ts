@@ -2,7 +2,7 @@ import type { Json } from '../../adapters/contract.ts'
 import { civilDate, dateText, parseDate, parseInstant } from './calendar.ts'
 import { parseDecimal } from './decimal.ts'
 import type { Reads, ValueType } from './expression-check.ts'
-import type { FieldType } from './field-type.ts'
+import type { ScalarType } from './field-type.ts'
 
 /** A date inside an expression. */
 export class CalendarDate {
@@ -60,6 +60,13 @@ export function compilePreparer(
     })
     return prepareObject(fields, makerOf(path), path)
   }
+  if (type.kind === 'map') {
+    const names = [...reads.fields].map(([name, read]) => ({
+      name,
+      prepare: compilePreparer(type.of, read, `${path}[]`, makerOf),
+    }))
+    return prepareObject(names, () => ({}), path)
+  }
   if (type.kind === 'list') {
     const none: Reads = { fields: new Map(), elements: null }
     const element = compilePreparer(type.of, reads.elements ?? none, `${path}[]`, makerOf)
@@ -99,7 +106,7 @@ function prepareObject(
   }
 }
 
-function prepareScalar(kind: Exclude<FieldType['kind'], 'object' | 'list'>, path: string): Preparer {
+function prepareScalar(kind: ScalarType['kind'], path: string): Preparer {
   const convert = SCALARS[kind]
   return (value) => {
     if (value === undefined || value === null) return undefined
@@ -109,7 +116,7 @@ function prepareScalar(kind: Exclude<FieldType['kind'], 'object' | 'list'>, path
   }
 }
 
-const SCALARS: Readonly<Record<Exclude<FieldType['kind'], 'object' | 'list'>, (value: Json) => unknown>> = {
+const SCALARS: Readonly<Record<ScalarType['kind'], (value: Json) => unknown>> = {
   string: (value) => (typeof value === 'string' ? value : null),
   boolean: (value) => (typeof value === 'boolean' ? value : null),
   decimal: (value) => (typeof value === 'string' ? parseDecimal(value) : null),

@@ -23,6 +23,8 @@ export function celType(type: FieldType, path: string): string {
   switch (type.kind) {
     case 'object':
       return path.replaceAll('[]', '.item')
+    case 'map':
+      return `map<string, ${celType(type.of, `${path}[]`)}>`
     case 'list':
       return `list<${celType(type.of, `${path}[]`)}>`
     case 'string':

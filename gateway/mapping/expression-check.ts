@@ -144,6 +144,7 @@ function variable(node: Extract<Node, { kind: 'variable' }>, scope: Scope): Type
 function field(of: Node, name: string, node: Node, scope: Scope): Typed {
   const { type, reads } = use(of, scope)
   if (type.kind === 'text-fields') return text(name, reads)
+  if (type.kind === 'map') return { type: { ...type.of, nullable: true }, reads: childOf(reads, name) }
   if (type.kind !== 'object') {
     throw new ExpressionFault(node.end - name.length, `${describe(type)} has no fields, so no "${name}"`)
   }
@@ -216,6 +217,7 @@ function choice(node: Extract<Node, { kind: 'choice' }>, scope: Scope): Typed {
     then.kind !== otherwise.kind ||
     then.kind === 'text-fields' ||
     then.kind === 'object' ||
+    then.kind === 'map' ||
     then.kind === 'list'
   ) {
     throw new ExpressionFault(

@@ -42,7 +42,9 @@ export interface Expression {
 }
 
 export type CompiledExpression = Readonly<
-  { kind: 'compiled'; expression: Expression } | { kind: 'invalid'; mistake: Mistake }
+  | { kind: 'compiled'; expression: Expression }
+  /** `offset` is where in the text the mistake stands, for callers that know better places than its first line. */
+  | { kind: 'invalid'; mistake: Mistake; offset: number }
 >
 
 export const EXPRESSION_LENGTH_MAX = 4096
@@ -87,7 +89,11 @@ export function compileExpression(
     return { kind: 'compiled', expression: compile(text, environment, gives) }
   } catch (error) {
     if (error instanceof ExpressionFault) {
-      return { kind: 'invalid', mistake: mistakeOf(text, error.start, error.message, where) }
+      return {
+        kind: 'invalid',
+        mistake: mistakeOf(text, error.start, error.message, where),
+        offset: error.start,
+      }
     }
     throw error
   }
@@ -122,11 +128,11 @@ function compile(
 
 /** Objects and records of which nothing is read need not be made ready; a scalar variable is read by its name. */
 function isWhole(type: ValueType): boolean {
-  return type.kind === 'object' || type.kind === 'text-fields'
+  return type.kind === 'object' || type.kind === 'map' || type.kind === 'text-fields'
 }
 
 function resultKind(type: ValueType, gives: FieldType['kind'] | null): FieldType['kind'] {
-  if (type.kind === 'text-fields' || type.kind === 'object') {
+  if (type.kind === 'text-fields' || type.kind === 'object' || type.kind === 'map') {
     throw new ExpressionFault(0, `this gives ${describe(type)}: name one of its fields`)
   }
   if (gives === null || gives === type.kind || (gives === 'decimal' && type.kind === 'integer'))
@@ -217,7 +223,7 @@ function registerObjects(
   path: string,
   makers: Map<string, ObjectMaker>,
 ): void {
-  if (type.kind === 'list') registerObjects(cel, type.of, `${path}[]`, makers)
+  if (type.kind === 'list' || type.kind === 'map') registerObjects(cel, type.of, `${path}[]`, makers)
   if (type.kind !== 'object') return
   const fields: Record<string, string> = {}
   for (const [name, field] of Object.entries(type.fields)) {

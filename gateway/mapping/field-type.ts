@@ -3,13 +3,16 @@
  * fields exist, which must be filled) and by expressions (which operators fit). A field that is not `nullable` is
  * always there; one that is may be null or absent, which is the same thing to both.
  */
-export type FieldType = ObjectType | ListType | ScalarType
+export type FieldType = ObjectType | MapType | ListType | ScalarType
 
 export type ObjectType = Readonly<{
   kind: 'object'
   fields: Readonly<Record<string, FieldType>>
   nullable: boolean
 }>
+
+/** Any names, all with the same kind of value: names by language, key columns of an ERP. */
+export type MapType = Readonly<{ kind: 'map'; of: FieldType; nullable: boolean }>
 
 export type ListType = Readonly<{ kind: 'list'; of: FieldType; nullable: boolean }>
 
@@ -30,6 +33,8 @@ export function typeName(type: FieldType): string {
       return 'text'
     case 'object':
       return 'an object'
+    case 'map':
+      return 'a map'
     case 'list':
       return 'a list'
     case 'integer':

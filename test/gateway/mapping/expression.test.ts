@@ -30,6 +30,7 @@ const data = object({
   buyer: maybe(text),
   totals: object({ net: amount, tax: maybe(amount) }),
   reorderPoint: maybe(amount),
+  names: { kind: 'map', of: text, nullable: false },
   lines: {
     kind: 'list',
     nullable: false,
@@ -53,6 +54,7 @@ const order: Json = {
   blocked: false,
   buyer: null,
   totals: { net: { value: '10000.50', currency: 'CNY' }, tax: null },
+  names: { vi: 'Bu lông', 'zh-CN': '螺栓' },
   lines: [
     { line: '10', net: { value: '9999999999999999.01', currency: 'CNY' }, dueDate: null },
     { line: '20', net: { value: '-0.50', currency: 'CNY' }, dueDate: '2026-12-24' },
@@ -96,6 +98,8 @@ describe('a condition', () => {
     ['data.orderDate + 30 == date("2026-10-31")', true],
     ['data.orderDate - date("2026-09-01")', '30'],
     ['has(data.approvedAt) && data.approvedAt < "2026-10-01T00:15:03Z"', true],
+    ['has(data.names.vi) && data.names.vi == "Bu lông"', true],
+    ['has(data.names.en) && data.names.en == "x"', false],
     ['event.revision == 2 && event.origin == "live"', true],
     ['data.number.startsWith("47") && size(data.number) == 4', true],
     ['divide(data.totals.net.value, 3, 2)', '3333.50'],
@@ -128,6 +132,7 @@ describe('a condition', () => {
     ['has(data.reorderPoint.value)', 'data.reorderPoint may be null'],
     ['data.lines.exists(l, l.dueDate < "2026-12-01")', 'l.dueDate may be null'],
     ['data.lines.exists(data, data.line == "1")', '"data" is taken'],
+    ['data.names.vi == "x"', 'data.names.vi may be null'],
     ['data.buyer == null', 'ask has(field)'],
     ['data.number.matches("(a+)+$")', 'matches() is not offered'],
     ['data.orderDate < "2026-13-01"', '"2026-13-01" is not a date'],
