@@ -35,14 +35,17 @@ export function tidy(tree: Tree): readonly Finding[] {
   return findings.sort((a, b) => (a.path === b.path ? a.line - b.line : a.path < b.path ? -1 : 1))
 }
 
-/** The files of the checkout, read, without the folders that .gitignore names. Works without git. */
-export function readTree(root: string): Tree {
+/**
+ * The files of the checkout, or of one folder of it, without the folders that .gitignore names. Works without git.
+ * Paths are from the root either way.
+ */
+export function readTree(root: string, folder = ''): Tree {
   const ignored = new Set([
     '.git',
     ...(readFileSync(join(root, '.gitignore'), 'utf8').match(/^.+(?=\/$)/gm) ?? []),
   ])
   const tree = new Map<string, string>()
-  const folders = ['']
+  const folders = [folder]
   for (const folder of folders) {
     for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
       const path = posix.join(folder, entry.name)

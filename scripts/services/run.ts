@@ -3,6 +3,8 @@ import { spawn } from 'node:child_process'
 export type RunOptions = Readonly<{
   /** The whole of it; then the program is killed and `reason` says so. */
   timeoutMs: number
+  /** Where it runs; `/` where that does not matter. */
+  folder?: string
   account?: Readonly<{ uid: number; gid: number }>
   environment?: Readonly<Record<string, string>>
 }>
@@ -14,7 +16,7 @@ export function run(command: string, args: readonly string[], options: RunOption
   return new Promise((resolve) => {
     const program = spawn(command, args, {
       ...(options.account ?? {}),
-      cwd: '/',
+      cwd: options.folder ?? '/',
       env: { ...process.env, ...options.environment },
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: options.timeoutMs,
