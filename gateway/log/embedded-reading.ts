@@ -1,0 +1,176 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { topicUnknown } from './drafts.ts'
+import type { LogFiles } from './embedded-folder.ts'
+import { asCorrupt, OFFSETS, openForReading } from './embedded-schema.ts'
+import type { TopicRow } from './embedded-topics.ts'
+import { readTopics } from './embedded-topics.ts'
+import { LogError } from './errors.ts'
+import type { Chunk, LogRecord, TopicPartition } from './port.ts'
+
+/** One thread's read-only connection. Each call is one short read transaction, so that no reader holds up the writer. */
+export interface Reading {
+  /** Null where there is no such topic. */
+  topic(name: string): TopicRow | null
+  topics(): readonly TopicRow[]
+  /** Throws LOG_TOPIC_UNKNOWN, as all below do. */
+  part(at: TopicPartition): number
+  end(at: TopicPartition): number
+  position(group: string, at: TopicPartition): number | null
+  /** At most 1,000 records or about 1 MB between two positions. */
+  chunk(at: TopicPartition, from: number, to: number): Chunk
+  /** From a position to the end or to `to`, chunk by chunk, letting other work of the thread in between. */
+  readTo(
+    at: TopicPartition,
+    from: number,
+    options: Readonly<{ to?: number; signal: AbortSignal }>,
+  ): AsyncIterable<Chunk>
+  /** Reads on for ever: at the end it waits by `wait`. Ends when the signal aborts. */
+  follow(
+    at: TopicPartition,
+    from: number,
+    wait: (position: number) => Promise<void>,
+    signal: AbortSignal,
+  ): AsyncIterable<Chunk>
+  close(): void
+}
+
+/** Throws LOG_FOLDER_MISSING, LOG_FORMAT_UNKNOWN or LOG_CORRUPT. */
+export function openReading(files: LogFiles): Reading {
+  const db = openForReading(files)
+  const statements = {
+    next: db.prepare('SELECT next FROM parts WHERE part = ?'),
+    position: db.prepare('SELECT position FROM positions WHERE member_group = ? AND part = ?'),
+    records: db.prepare(
+      'SELECT record, time, key, headers, value FROM records WHERE record >= ? AND record < ? ORDER BY record LIMIT ?',
+    ),
+  }
+  const headersOf = createHeaderReader()
+  let known = readTopics(db)
+  const topic = (name: string) => {
+    const found = known.get(name)
+    if (found !== undefined) return found
+    // Topics are never taken away, so only an unknown one is worth another look.
+    known = readTopics(db)
+    return known.get(name) ?? null
+  }
+  const guarded = <Value>(read: () => Value): Value => {
+    try {
+      return read()
+    } catch (error) {
+      throw asCorrupt(error, files)
+    }
+  }
+  const part = (at: TopicPartition) => partOf(topic(at.topic), at)
+  const end = (at: TopicPartition) => Number(statements.next.get(part(at))?.next ?? 0)
+  const chunk = (at: TopicPartition, from: number, to: number): Chunk => {
+    const base = part(at) * OFFSETS
+    const records: LogRecord[] = []
+    let bytes = 0
+    for (const row of statements.records.iterate(base + from, base + to, CHUNK_RECORDS_MAX)) {
+      const record = recordOf(at, base, row, headersOf)
+      records.push(record)
+      bytes += record.value?.length ?? 0
+      if (bytes >= CHUNK_BYTES) break
+    }
+    const last = records.at(-1)
+    const isWhole = records.length < CHUNK_RECORDS_MAX && bytes < CHUNK_BYTES
+    return { records, position: last === undefined || isWhole ? to : last.offset + 1 }
+  }
+  return {
+    topic: (name) => guarded(() => topic(name)),
+    topics: () =>
+      guarded(() => {
+        known = readTopics(db)
+        return [...known.values()]
+      }),
+    part: (at) => guarded(() => part(at)),
+    end: (at) => guarded(() => end(at)),
+    position: (group, at) =>
+      guarded(() => {
+        const row = statements.position.get(group, part(at))
+        return row === undefined ? null : Number(row.position)
+      }),
+    chunk: (at, from, to) => guarded(() => chunk(at, from, to)),
+    readTo: (at, from, { to, signal }) => {
+      const last = guarded(() => Math.min(end(at), to ?? Number.POSITIVE_INFINITY))
+      return readChunks((position) => guarded(() => chunk(at, position, last)), from, last, signal)
+    },
+    async *follow(at, from, wait, signal) {
+      let position = Math.max(0, from)
+      while (!signal.aborted) {
+        const last = guarded(() => end(at))
+        for await (const next of readChunks(
+          (place) => guarded(() => chunk(at, place, last)),
+          position,
+          last,
+        )) {
+          position = next.position
+          yield next
+          if (signal.aborted) return
+        }
+        await wait(position)
+      }
+    },
+    close: () => db.close(),
+  }
+}
+
+const CHUNK_RECORDS_MAX = 1_000
+const CHUNK_BYTES = 1_000_000
+const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({})
+
+async function* readChunks(
+  read: (position: number) => Chunk,
+  from: number,
+  to: number,
+  signal?: AbortSignal,
+): AsyncIterable<Chunk> {
+  let position = Math.max(0, from)
+  while (position < to) {
+    signal?.throwIfAborted()
+    const chunk = read(position)
+    position = chunk.position
+    yield chunk
+    await nextTurn()
+  }
+}
+
+function partOf(topic: TopicRow | null, at: TopicPartition): number {
+  if (topic === null) throw new LogError('LOG_TOPIC_UNKNOWN', topicUnknown(at.topic))
+  const isThere = Number.isInteger(at.partition) && at.partition >= 0 && at.partition < topic.partitions
+  if (isThere) return topic.firstPart + at.partition
+  throw new LogError(
+    'LOG_TOPIC_UNKNOWN',
+    `${at.topic} has ${topic.partitions} partitions and no ${at.partition}.`,
+  )
+}
+
+/** Nearly all records of a topic have the same headers. */
+function createHeaderReader(): (text: string) => LogRecord['headers'] {
+  let lastText = '{}'
+  let last = NO_HEADERS
+  return (text) => {
+    if (text === lastText) return last
+    const headers: Record<string, string> = JSON.parse(text)
+    lastText = text
+    last = headers
+    return headers
+  }
+}
+
+function recordOf(
+  at: TopicPartition,
+  base: number,
+  row: Record<string, unknown>,
+  headersOf: (text: string) => LogRecord['headers'],
+): LogRecord {
+  return {
+    topic: at.topic,
+    partition: at.partition,
+    offset: Number(row.record) - base,
+    time: Number(row.time),
+    key: row.key === null ? null : String(row.key),
+    value: row.value instanceof Uint8Array ? row.value : null,
+    headers: typeof row.headers === 'string' ? headersOf(row.headers) : NO_HEADERS,
+  }
+}

@@ -1,0 +1,100 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { PARTS_MAX } from './embedded-schema.ts'
+import type { TopicRequest } from './embedded-wire.ts'
+import { LogError } from './errors.ts'
+import type { Cleanup, TopicSpec, TopicState } from './port.ts'
+import { compareSpec } from './topic-faults.ts'
+
+/** A topic as it is stored. Its partitions have consecutive numbers, which no other topic ever gets. */
+export type TopicRow = TopicSpec & Readonly<{ id: string; firstPart: number; partitions: number }>
+
+export function readTopics(db: DatabaseSync): ReadonlyMap<string, TopicRow> {
+  const rows = db
+    .prepare('SELECT name, id, first_part, partitions, cleanup, keep_ms FROM topics ORDER BY name')
+    .all()
+  return new Map(
+    rows.map((row) => {
+      const cleanup: Cleanup = row.cleanup === 'compact' ? 'compact' : 'delete'
+      const name = String(row.name)
+      const keepMs = Number(row.keep_ms)
+      return [
+        name,
+        {
+          name,
+          id: String(row.id),
+          firstPart: Number(row.first_part),
+          partitions: Number(row.partitions),
+          cleanup,
+          keepMs,
+        },
+      ]
+    }),
+  )
+}
+
+/** Makes what is missing, takes over what harms nothing, and tells what would lose records that a spec promises. */
+export function ensureTopics(
+  db: DatabaseSync,
+  before: ReadonlyMap<string, TopicRow>,
+  specs: readonly TopicRequest[],
+  partitions: number,
+  next: (part: number) => number,
+): Readonly<{
+  topics: ReadonlyMap<string, TopicRow>
+  made: readonly number[]
+  states: readonly TopicState[]
+}> {
+  const topics = new Map(before)
+  const made: number[] = []
+  const states = specs.map((spec): TopicState => {
+    const found = topics.get(spec.name)
+    if (found === undefined) {
+      const topic = makeTopic(db, topics, spec, partitions)
+      topics.set(spec.name, topic)
+      made.push(...partsOf(topic))
+      return { name: topic.name, id: topic.id, partitions: topic.partitions, faults: [] }
+    }
+    const isEmpty = partsOf(found).every((part) => next(part) === 0)
+    const faults = compareSpec(found, spec, isEmpty)
+    if (faults.length === 0 && (found.cleanup !== spec.cleanup || found.keepMs !== spec.keepMs)) {
+      db.prepare('UPDATE topics SET cleanup = ?, keep_ms = ? WHERE name = ?').run(
+        spec.cleanup,
+        spec.keepMs,
+        spec.name,
+      )
+      topics.set(spec.name, { ...found, cleanup: spec.cleanup, keepMs: spec.keepMs })
+    }
+    return { name: found.name, id: found.id, partitions: found.partitions, faults }
+  })
+  return { topics, made, states }
+}
+
+function makeTopic(
+  db: DatabaseSync,
+  topics: ReadonlyMap<string, TopicRow>,
+  spec: TopicRequest,
+  partitions: number,
+): TopicRow {
+  const firstPart = [...topics.values()].reduce(
+    (free, topic) => Math.max(free, topic.firstPart + topic.partitions),
+    0,
+  )
+  if (firstPart + partitions > PARTS_MAX) {
+    throw new LogError(
+      'LOG_MISUSED',
+      `The log has no room for ${spec.name}: ${PARTS_MAX} partitions are its limit.`,
+    )
+  }
+  const topic: TopicRow = { ...spec, firstPart, partitions }
+  db.prepare(
+    'INSERT INTO topics (name, id, first_part, partitions, cleanup, keep_ms) VALUES (?, ?, ?, ?, ?, ?)',
+  ).run(topic.name, topic.id, firstPart, partitions, topic.cleanup, topic.keepMs)
+  for (const part of partsOf(topic)) {
+    db.prepare('INSERT INTO parts (part, next, compacted) VALUES (?, 0, 0)').run(part)
+  }
+  return topic
+}
+
+function partsOf(topic: TopicRow): readonly number[] {
+  return Array.from({ length: topic.partitions }, (_, partition) => topic.firstPart + partition)
+}
