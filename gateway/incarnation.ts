@@ -274,6 +274,7 @@ function gatedProjection(inner: Projection, gate: Gate): Projection {
     rows: (sourceKeys) => now('rows', () => inner.rows(sourceKeys)),
     owners: (recordKeys) => now('owners', () => inner.owners(recordKeys)),
     foreign: (recordKeys) => now('foreign', () => inner.foreign(recordKeys)),
+    contested: (limit) => now('contested', () => inner.contested(limit)),
     highestReadOrder: () => now('highestReadOrder', () => inner.highestReadOrder()),
     apply: (change) => now('apply', () => inner.apply(change)),
     passBatches: (pass) => now('passBatches', () => inner.passBatches(pass)),

@@ -14,6 +14,7 @@ import { deletesTrue, orderPerKey } from './order-per-key.ts'
 import { projectionEqualsLog } from './projection-equals-log.ts'
 import { rejectsOnce } from './rejects-once.ts'
 import { uniqueIds } from './unique-ids.ts'
+import { webhookPace } from './webhook-pace.ts'
 
 /** Events of one key: what each says (null: deleted) and when; offsets and revisions count up. */
 function said(
@@ -131,6 +132,13 @@ describe('each checker passes what is right and finds what was planted', () => {
     expect(rejectsOnce([reject, { ...reject, time: 2 }])).toHaveLength(1)
   })
 
+  test('webhook-pace', () => {
+    const calls = Array.from({ length: 60 }, (_, call) => ({ webhook: 'w', at: call * 3_000 }))
+    expect(webhookPace(calls)).toEqual([])
+    expect(webhookPace([...calls, { webhook: 'v', at: 177_001 }])).toEqual([])
+    expect(webhookPace([...calls, { webhook: 'w', at: 177_001 }])).toHaveLength(1)
+  })
+
   test('projection-equals-log', () => {
     const row: ProjectionRow = {
       sourceKey: '1',
@@ -205,6 +213,8 @@ describe('notices-once', () => {
     input: { topic: 'erp.payment.v1', partition: 0, offset: 0 },
     language: 'en',
     until: null,
+    isUnsure: false,
+    lacks: [],
     reason: null,
     reference: null,
     message: state === 'planned' ? { title: 't', text: 'A' } : null,
