@@ -1,5 +1,5 @@
 import type { Mark } from '../../adapters/contract.ts'
-import { buildEvent, EVENT_HEADERS, encodeEvent } from '../envelope.ts'
+import { buildEvent, EVENT_HEADERS, encodeEvent, traceparent } from '../envelope.ts'
 import { changedFields, splitRecordKey } from '../identity.ts'
 import type { Commit, Draft, Placed } from '../log/port.ts'
 import type { ProjectionChange } from '../ports.ts'
@@ -11,6 +11,9 @@ import { LaneStop } from './lane-stop.ts'
 import { advance, type OpenLane, placeName } from './open.ts'
 import { rejectDraft } from './reject-record.ts'
 import type { View } from './view.ts'
+
+/** Of a W3C trace context: 16 for the trace, 8 for the span. */
+const TRACE_BYTES = 24
 
 /** Everything that one transaction of a lane carries. */
 export type Change = Readonly<{
@@ -123,7 +126,7 @@ function eventDraft(options: LaneOptions, record: CursorRecord, finding: Finding
     subject,
     recordKey: row.recordKey,
     time: finding.time ?? at,
-    traceparent: traceparent(options),
+    traceparent: traceparent(options.ports.runtime.bytes(TRACE_BYTES)),
     revision: row.revision,
     lineage: record.lineage,
     contentHash: row.contentHash,
@@ -153,12 +156,6 @@ function rejectOf(options: LaneOptions, record: CursorRecord, rejection: Rejecti
     mappingVersion: options.mapping.version,
     at,
   })
-}
-
-/** W3C trace context: version, a trace of its own per event, a span, not sampled. */
-function traceparent(options: LaneOptions): string {
-  const bytes = Buffer.from(options.ports.runtime.bytes(24)).toString('hex')
-  return `00-${bytes.slice(0, 32)}-${bytes.slice(32)}-00`
 }
 
 function withOffsets(

@@ -13,8 +13,8 @@ import { endPass, followPass, seenIn } from './pass.ts'
 import { View } from './view.ts'
 import { LaneSource, newRun, ReadCounter, type Run, type Work } from './work.ts'
 
-/** What one run of a lane did. */
-export type RunResult = Readonly<{ counts: Readonly<RunCounts>; heldBack: number }>
+/** What one run of a lane did; `isComplete` false when it stopped early because somebody is waiting for the lane. */
+export type RunResult = Readonly<{ counts: Readonly<RunCounts>; heldBack: number; isComplete: boolean }>
 
 /** A cursor that moved with nothing to publish is written at most this often. */
 const IDLE_WRITE_NS = 30_000_000_000n
@@ -74,8 +74,15 @@ export class Lane {
     await lane.writer.close()
   }
 
-  /** One complete poll, and a remap if one was asked for: returns when the source has nothing more. */
-  async run(connection: SourceConnection, signal: AbortSignal): Promise<RunResult> {
+  /**
+   * One complete poll, and a remap if one was asked for: returns when the source has nothing more, or between two
+   * batches when `mustYield` says so.
+   */
+  async run(
+    connection: SourceConnection,
+    signal: AbortSignal,
+    mustYield: () => boolean = () => false,
+  ): Promise<RunResult> {
     const lane = this.#mustBeOpen()
     const work = this.#work(connection, 'main', signal)
     this.#run = work.run
@@ -85,10 +92,11 @@ export class Lane {
       if (lane.trouble !== null) throw lane.trouble
       await this.#settleAgain(work)
       await this.#findStart(work)
-      await this.#drain(work)
-      await this.#endRun(work)
-      if (lane.record.remap !== null) await this.#runRemap(connection, signal)
-      return { counts: { ...work.run.counts }, heldBack: work.run.heldBack }
+      let isComplete = await this.#drain(work, mustYield)
+      if (isComplete) await this.#endRun(work)
+      if (isComplete && lane.record.remap !== null)
+        isComplete = await this.#runRemap(connection, signal, mustYield)
+      return { counts: { ...work.run.counts }, heldBack: work.run.heldBack, isComplete }
     } finally {
       this.#run = null
     }
@@ -179,7 +187,8 @@ export class Lane {
     await this.rewrite({ cursor }, [], work.signal)
   }
 
-  async #drain(work: Work): Promise<void> {
+  /** False when it stopped between two batches. */
+  async #drain(work: Work, mustYield: () => boolean): Promise<boolean> {
     const { record } = work.lane
     const from = work.run.track === 'main' ? record.cursor : (record.remap?.cursor ?? null)
     const iterator = await work.source.call('poll', async (session) =>
@@ -196,11 +205,12 @@ export class Lane {
       while (true) {
         const { order, result } = ahead
         const { done, value } = await result
-        if (done === true) return
+        if (done === true) return true
         this.options.ports.failpoints.hit('lane.after-poll')
         // The next page is fetched while this one is mapped and committed.
         ahead = next()
         await this.#process(work, value, order)
+        if (mustYield()) return false
       }
     } finally {
       iterator.return?.()?.catch(() => undefined)
@@ -284,12 +294,17 @@ export class Lane {
   }
 
   /** Reads everything again under the edited mapping, beside the feed's own cursor. */
-  async #runRemap(connection: SourceConnection, signal: AbortSignal): Promise<void> {
+  async #runRemap(
+    connection: SourceConnection,
+    signal: AbortSignal,
+    mustYield: () => boolean,
+  ): Promise<boolean> {
     const work = this.#work(connection, 'remap', signal)
     this.#run = work.run
-    await this.#drain(work)
+    if (!(await this.#drain(work, mustYield))) return false
     const { version } = this.options.mapping
     await this.rewrite({ remap: null, mapping: { version, quiet: null } }, [], signal)
+    return true
   }
 }
 

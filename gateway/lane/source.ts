@@ -1,0 +1,234 @@
+import type { Context, Json } from '../../adapters/contract.ts'
+import { AdapterError } from '../../adapters/errors.ts'
+import type { AnyAdapter } from '../../adapters/registry.ts'
+import type { FeedConfig, SourceConfig } from '../config/model.ts'
+import type { Mapping } from '../mapping/mapping.ts'
+import type { Ports } from '../ports.ts'
+import type { Keep } from '../topics.ts'
+import { SourceConnection, type TurnLimits } from './connection.ts'
+import { Lane } from './lane.ts'
+import type { LaneMutation, LanePorts } from './lane-options.ts'
+import { previewFeed } from './preview.ts'
+import type { LaneStatus } from './status.ts'
+import { LaneSupervisor } from './supervisor.ts'
+import {
+  type Decision,
+  decideLane,
+  pauseLane,
+  remapLane,
+  resumeLane,
+  resyncLane,
+  retryRejects,
+  VerbRefused,
+} from './verbs.ts'
+
+export type SourcePorts = LanePorts & Pick<Ports, 'tasks' | 'secrets' | 'names'>
+
+export type SourceOptions = Readonly<{
+  gateway: string
+  source: SourceConfig
+  adapter: AnyAdapter
+  /** By feed name. */
+  mappings: ReadonlyMap<string, Mapping>
+  keep: Keep
+  /** Feeds whose entity another feed of the same system publishes too. */
+  sharedFeeds: ReadonlySet<string>
+  ports: SourcePorts
+  limits?: TurnLimits
+  batchRecordsMax?: number
+  mutations?: ReadonlySet<LaneMutation>
+}>
+
+/** `run` until told to stop; `once`: one complete run of each lane; `idle`: only verbs. */
+export type SourceMode = 'run' | 'once' | 'idle'
+
+/** A verb for one lane of a source, or for all (`feed` null where that makes sense). Plain JSON, so it crosses threads. */
+export type SourceRequest = Readonly<
+  | { verb: 'status' }
+  | { verb: 'check' }
+  | { verb: 'pause' | 'resume' | 'wake'; feed: string | null; decision: Decision }
+  | { verb: 'decide'; feed: string; allow: boolean; decision: Decision }
+  | { verb: 'resync'; feed: string; newLineage: boolean; decision: Decision }
+  | { verb: 'remap'; feed: string; mode: 'publish' | 'quiet'; decision: Decision }
+  | { verb: 'retry-rejects'; feed: string }
+  | { verb: 'preview'; feed: string; limit: number }
+>
+
+/** Records that one batch of an adapter may hold. */
+export const BATCH_RECORDS_MAX = 2_000
+
+/** One configured source at work: its connection and its lanes. Runs in a thread of its own, or inline in tests. */
+export class Source {
+  readonly #options: SourceOptions
+  readonly #connection: SourceConnection
+  readonly #supervisors: ReadonlyMap<string, LaneSupervisor>
+  readonly #signal: AbortSignal
+
+  constructor(options: SourceOptions, signal: AbortSignal) {
+    this.#options = options
+    this.#signal = signal
+    const { ports } = options
+    this.#connection = new SourceConnection({
+      open: (inner) => this.#openSession(inner),
+      runtime: ports.runtime,
+      logger: ports.logger,
+      ...(options.limits === undefined ? {} : { limits: options.limits }),
+    })
+    this.#supervisors = new Map(
+      Object.values(options.source.feeds).map((feed) => {
+        const lane = new Lane(laneOptions(options, feed))
+        return [feed.name, new LaneSupervisor(lane, this.#connection, options.source.zone)]
+      }),
+    )
+  }
+
+  /** Works in the given mode; resolves when every lane has ended. */
+  async run(mode: SourceMode): Promise<void> {
+    const { tasks } = this.#options.ports
+    const owner = this.#options.source.name
+    const started = [...this.#supervisors].map(([feed, supervisor]) =>
+      tasks.spawn(owner, `lane ${feed}`, this.#signal, (signal) => {
+        if (mode === 'once') return supervisor.runOnce(signal)
+        return mode === 'idle' ? supervisor.runIdle(signal) : supervisor.run(signal)
+      }),
+    )
+    await Promise.all(started.map((task) => task.done))
+    await this.#connection.close()
+  }
+
+  statuses(): readonly LaneStatus[] {
+    return [...this.#supervisors.values()].map((supervisor) => supervisor.status())
+  }
+
+  /** Carries out a verb. Throws VerbRefused when it cannot be. */
+  async request(request: SourceRequest): Promise<Json> {
+    switch (request.verb) {
+      case 'status':
+        return this.statuses() as unknown as Json
+      case 'check':
+        return this.#check()
+      case 'preview':
+        return this.#preview(request.feed, request.limit)
+      case 'wake':
+        for (const supervisor of this.#chosen(request.feed)) supervisor.wake()
+        return null
+      case 'pause':
+        await this.#each(request.feed, (lane, signal) => pauseLane(lane, request.decision, signal))
+        return null
+      case 'resume':
+        await this.#each(request.feed, (lane, signal) => resumeLane(lane, request.decision, signal))
+        for (const supervisor of this.#chosen(request.feed)) supervisor.wake()
+        return null
+      case 'decide':
+        await this.#each(request.feed, (lane, signal) =>
+          decideLane(lane, request.allow, request.decision, signal),
+        )
+        return this.#wakeOne(request.feed)
+      case 'resync':
+        await this.#each(request.feed, (lane, signal) =>
+          resyncLane(lane, request.newLineage, request.decision, signal),
+        )
+        return this.#wakeOne(request.feed)
+      case 'remap':
+        await this.#each(request.feed, (lane, signal) =>
+          remapLane(lane, request.mode, request.decision, signal),
+        )
+        return this.#wakeOne(request.feed)
+      case 'retry-rejects':
+        return this.#one(request.feed).request((lane, signal) => retryRejects(lane, this.#connection, signal))
+    }
+  }
+
+  #wakeOne(feed: string): null {
+    this.#one(feed).wake()
+    return null
+  }
+
+  async #each(feed: string | null, verb: (lane: Lane, signal: AbortSignal) => Promise<void>): Promise<void> {
+    for (const supervisor of this.#chosen(feed)) await supervisor.request(verb)
+  }
+
+  #chosen(feed: string | null): readonly LaneSupervisor[] {
+    return feed === null ? [...this.#supervisors.values()] : [this.#one(feed)]
+  }
+
+  #one(feed: string): LaneSupervisor {
+    const supervisor = this.#supervisors.get(feed)
+    if (supervisor !== undefined) return supervisor
+    const names = [...this.#supervisors.keys()].join(', ')
+    throw new VerbRefused(`Source ${this.#options.source.name} has no feed ${feed}; it has: ${names}.`)
+  }
+
+  async #check(): Promise<Json> {
+    try {
+      const check = await this.#connection.turn('check', this.#signal, (session, signal) =>
+        session.check(signal),
+      )
+      return { ...check } as Json
+    } catch (error) {
+      if (error instanceof AdapterError) return { ok: false, reason: error.message }
+      throw error
+    }
+  }
+
+  async #preview(feed: string, limit: number): Promise<Json> {
+    const mapping = this.#one(feed).lane.options.mapping
+    const preview = await previewFeed(feed, mapping, limit, this.#connection, this.#signal)
+    return preview as unknown as Json
+  }
+
+  async #openSession(signal: AbortSignal) {
+    const { adapter, source } = this.#options
+    const context = this.#context()
+    const transport = await adapter.connect(source.connection, context, signal)
+    const feeds = Object.fromEntries(
+      Object.values(source.feeds).map((feed) => [feed.name, feed.adapter as Record<string, unknown>]),
+    )
+    return adapter.session(transport, feeds, context)
+  }
+
+  #context(): Context {
+    const { ports, source } = this.#options
+    return {
+      runtime: ports.runtime,
+      logger: ports.logger,
+      zone: source.zone,
+      batchRecordsMax: this.#options.batchRecordsMax ?? BATCH_RECORDS_MAX,
+      marks: {
+        get: (feed, key) => this.#supervisors.get(feed)?.lane.opened?.marks.get(key)?.value,
+      },
+      secret(reference) {
+        const value = ports.secrets.read(reference)
+        if (value !== null) return value
+        throw new AdapterError(
+          'ADAPTER_CONFIG_INVALID',
+          `The secret ${reference} of source ${source.name} is not there.`,
+        )
+      },
+      async resolve(host, signal) {
+        const address = await ports.names.resolve(host, signal)
+        if (address !== null) return address
+        throw new AdapterError(
+          'ADAPTER_UNREACHABLE',
+          `The host ${host} of source ${source.name} does not resolve to an address that may be talked to.`,
+        )
+      },
+    }
+  }
+}
+
+function laneOptions(options: SourceOptions, feed: FeedConfig) {
+  const mapping = options.mappings.get(feed.name)
+  if (mapping === undefined) throw new Error(`Feed ${feed.name} has no mapping.`)
+  return {
+    gateway: options.gateway,
+    source: options.source.name,
+    system: options.source.system,
+    feed,
+    mapping,
+    keep: options.keep,
+    sharesEntity: options.sharedFeeds.has(feed.name),
+    ports: options.ports,
+    ...(options.mutations === undefined ? {} : { mutations: options.mutations }),
+  }
+}

@@ -1,0 +1,64 @@
+import type { ProjectionCount } from '../ports.ts'
+import type { Hold } from './cursor-record.ts'
+import type { RunCounts } from './fuses.ts'
+import type { Lane } from './lane.ts'
+import type { Verdict } from './policy.ts'
+
+export type LaneState =
+  | 'idle'
+  | 'starting'
+  | 'running'
+  | 'waiting'
+  | 'retrying'
+  | 'paused'
+  | 'held'
+  | 'stopped'
+
+/** What the supervisor knows of its lane. */
+export type Progress = Readonly<{
+  state: LaneState
+  stopped: Extract<Verdict, { kind: 'stop' }> | null
+  retry: Readonly<{ attempt: number; reason: string; afterMs: number }> | null
+  lastRun: Readonly<{
+    at: string
+    tookMs: number
+    counts: Readonly<RunCounts>
+    heldBack: number
+  }> | null
+}>
+
+/** A lane as `erpgw status` shows it. Plain JSON. */
+export type LaneStatus = Progress &
+  Readonly<{
+    source: string
+    feed: string
+    entity: string
+    /** Counts of the run under way. */
+    progress: Readonly<RunCounts> | null
+    phase: 'initial' | 'replay' | 'live' | null
+    lineage: string | null
+    hold: Hold | null
+    rows: ProjectionCount | null
+    /** The mapping was edited and rows that it would change are held back until `erpgw remap`. */
+    isRemapPending: boolean
+    isRemapping: boolean
+  }>
+
+export function laneStatus(lane: Lane, progress: Progress): LaneStatus {
+  const opened = lane.opened
+  const record = opened?.record ?? null
+  const { version } = lane.options.mapping
+  return {
+    ...progress,
+    source: lane.options.source,
+    feed: lane.options.feed.name,
+    entity: lane.options.mapping.entity,
+    progress: lane.progress === null ? null : { ...lane.progress },
+    phase: record?.phase ?? null,
+    lineage: record?.lineage ?? null,
+    hold: record?.hold ?? null,
+    rows: opened === null ? null : opened.projection.count(),
+    isRemapPending: record !== null && record.mapping.version !== version && record.mapping.quiet !== version,
+    isRemapping: record?.remap !== null && record !== null,
+  }
+}

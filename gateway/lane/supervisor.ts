@@ -1,0 +1,243 @@
+import { isAbort } from '../runtime.ts'
+import { type Bell, createBell } from './bell.ts'
+import type { SourceConnection } from './connection.ts'
+import type { Lane, RunResult } from './lane.ts'
+import { LaneStop } from './lane-stop.ts'
+import { type Verdict, verdictOn } from './policy.ts'
+import { dueInMs } from './schedule.ts'
+import { type LaneState, type LaneStatus, laneStatus, type Progress } from './status.ts'
+
+/** How often a lane that runs once tries again before it gives up. */
+const ONCE_TRIES_MAX = 5
+
+type Job = Readonly<{ run: (signal: AbortSignal) => Promise<unknown>; done: (error: unknown) => void }>
+
+/**
+ * Keeps one lane at work: waits until it is due, runs it, and does what `policy.ts` says about errors. Verbs of people
+ * are carried out between two batches, never beside one.
+ */
+export class LaneSupervisor {
+  readonly lane: Lane
+  readonly #connection: SourceConnection
+  readonly #zone: string
+  readonly #bell: Bell
+  readonly #jobs: Job[] = []
+  #state: LaneState = 'starting'
+  #stopped: Extract<Verdict, { kind: 'stop' }> | null = null
+  #retry: Progress['retry'] = null
+  #lastRun: Progress['lastRun'] = null
+  #attempts = 0
+  /** On the monotonic clock, in ms. */
+  #dueAt = 0
+
+  constructor(lane: Lane, connection: SourceConnection, zone: string) {
+    this.lane = lane
+    this.#connection = connection
+    this.#zone = zone
+    this.#bell = createBell(lane.options.ports.runtime)
+  }
+
+  status(): LaneStatus {
+    return laneStatus(this.lane, {
+      state: this.#state,
+      stopped: this.#stopped,
+      retry: this.#retry,
+      lastRun: this.#lastRun,
+    })
+  }
+
+  /** Works until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    try {
+      while (!signal.aborted) {
+        await this.#serve(signal)
+        const waitMs = this.#waitMs()
+        if (waitMs !== 0) await this.#bell.wait(waitMs, signal)
+        else await this.#attempt(signal)
+      }
+    } catch (error) {
+      if (!isAbort(error, signal)) throw error
+    } finally {
+      await this.#end()
+    }
+  }
+
+  /** One complete run, with a few tries; then ends, whatever came of it. */
+  async runOnce(signal: AbortSignal): Promise<void> {
+    try {
+      for (let left = ONCE_TRIES_MAX; left > 0 && !signal.aborted; left -= 1) {
+        await this.#attempt(signal)
+        if (this.#state === 'retrying') await this.#bell.wait(this.#waitMs(), signal)
+        else break
+      }
+    } finally {
+      await this.#end()
+    }
+  }
+
+  /** Serves verbs on an open lane, without reading anything by itself, until the signal aborts. */
+  async runIdle(signal: AbortSignal): Promise<void> {
+    this.#state = 'idle'
+    try {
+      while (!signal.aborted) {
+        await this.#serve(signal)
+        await this.#bell.wait(null, signal)
+      }
+    } catch (error) {
+      if (!isAbort(error, signal)) throw error
+    } finally {
+      await this.#end()
+    }
+  }
+
+  /** Runs a verb when the lane is between two batches, on the open lane. */
+  request<Answer>(verb: (lane: Lane, signal: AbortSignal) => Promise<Answer>): Promise<Answer> {
+    return new Promise<Answer>((resolve, reject) => {
+      this.#jobs.push({
+        run: async (signal) => {
+          if (this.lane.opened === null) await this.lane.open(signal)
+          resolve(await verb(this.lane, signal))
+        },
+        done: reject,
+      })
+      this.#bell.ring()
+    })
+  }
+
+  /** Forgets a stop and every wait: the lane is due now. */
+  wake(): void {
+    this.#stopped = null
+    this.#attempts = 0
+    this.#retry = null
+    this.#dueAt = 0
+    this.#bell.ring()
+  }
+
+  async #serve(signal: AbortSignal): Promise<void> {
+    for (let job = this.#jobs.shift(); job !== undefined; job = this.#jobs.shift()) {
+      try {
+        await job.run(signal)
+      } catch (error) {
+        job.done(error)
+        // The lane may be half way through something: it begins again from the log.
+        await this.lane.close()
+      }
+    }
+  }
+
+  /** 0: work now. Null: only a verb changes anything. */
+  #waitMs(): number | null {
+    const record = this.lane.opened?.record
+    if (this.#stopped !== null) return null
+    if (record !== undefined && record.hold !== null) {
+      this.#state = 'held'
+      return null
+    }
+    if (record?.paused === true) {
+      this.#state = 'paused'
+      return null
+    }
+    return Math.max(0, this.#dueAt - this.#nowMs())
+  }
+
+  async #attempt(signal: AbortSignal): Promise<void> {
+    const started = this.#nowMs()
+    try {
+      if (this.lane.opened === null) {
+        this.#state = 'starting'
+        await this.lane.open(signal)
+      }
+      const waitMs = this.#waitMs()
+      if (waitMs === null) return
+      this.#state = 'running'
+      const result = await this.lane.run(this.#connection, signal, () => this.#jobs.length > 0)
+      this.#succeeded(result, started)
+    } catch (error) {
+      if (isAbort(error, signal)) throw error
+      await this.#failed(error, signal)
+    }
+  }
+
+  #succeeded(result: RunResult, started: number): void {
+    const { ports, feed } = this.lane.options
+    const wall = ports.runtime.wall()
+    this.#attempts = 0
+    this.#retry = null
+    if (!result.isComplete) {
+      this.#dueAt = 0
+      return
+    }
+    this.#state = 'waiting'
+    this.#dueAt = this.#nowMs() + dueInMs(feed.poll, this.#zone, wall)
+    this.#lastRun = {
+      at: new Date(wall).toISOString(),
+      tookMs: Math.round(this.#nowMs() - started),
+      counts: result.counts,
+      heldBack: result.heldBack,
+    }
+  }
+
+  async #failed(error: unknown, signal: AbortSignal): Promise<void> {
+    const { logger, runtime } = this.lane.options.ports
+    this.#attempts += 1
+    const verdict = verdictOn(error, this.#attempts, runtime.float())
+    const facts = { lane: this.lane.name, reason: verdict.reason }
+    if (verdict.kind === 'retry') {
+      logger.warn('A lane waits and tries again.', {
+        ...facts,
+        attempt: this.#attempts,
+        afterMs: verdict.afterMs,
+      })
+      if (verdict.reopen) await this.lane.close()
+      this.#state = 'retrying'
+      this.#retry = { attempt: this.#attempts, reason: verdict.reason, afterMs: verdict.afterMs }
+      this.#dueAt = this.#nowMs() + verdict.afterMs
+      return
+    }
+    if (verdict.kind === 'hold') {
+      await this.#hold(verdict, error, signal)
+      return
+    }
+    logger.error('A lane stopped; it needs a person.', {
+      ...facts,
+      code: verdict.code,
+      ...(verdict.code === 'BUG' && error instanceof Error ? { stack: error.stack ?? null } : {}),
+    })
+    this.#state = 'stopped'
+    this.#stopped = verdict
+    await this.lane.close()
+  }
+
+  async #hold(
+    verdict: Extract<Verdict, { kind: 'hold' }>,
+    cause: unknown,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { logger } = this.lane.options.ports
+    logger.error('A lane is held until a person decides.', {
+      lane: this.lane.name,
+      code: verdict.code,
+      reason: verdict.reason,
+    })
+    try {
+      const details = cause instanceof LaneStop ? cause.details : null
+      await this.lane.hold(verdict.code, verdict.reason, details, signal)
+      this.#state = 'held'
+    } catch (error) {
+      if (isAbort(error, signal)) throw error
+      // The hold could not be written, so what caused it will be met again.
+      await this.lane.close()
+      this.#state = 'retrying'
+      this.#dueAt = this.#nowMs() + 1_000
+    }
+  }
+
+  async #end(): Promise<void> {
+    for (const job of this.#jobs.splice(0)) job.done(new Error('The gateway is stopping.'))
+    await this.lane.close()
+  }
+
+  #nowMs(): number {
+    return Number(this.lane.options.ports.runtime.mono() / 1_000_000n)
+  }
+}
