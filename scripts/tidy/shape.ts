@@ -6,7 +6,10 @@ const FILE_LINES_MAX = 400
 const FUNCTION_LINES_MAX = 70
 
 /** Words that name no subject. The folder adapters/shared/ is the one place for what adapters share. */
-const EMPTY_WORDS = ['utils', 'util', 'helpers', 'helper', 'common', 'types', 'misc', 'manager', 'impl']
+const EMPTY_WORDS = ['utils', 'util', 'helpers', 'helper', 'common', 'misc', 'manager', 'impl']
+
+/** Names that say nothing where they stand alone: `field-types` has a subject, `types` has none. */
+const EMPTY_NAMES = ['types', 'type', 'shared', 'lib']
 
 const KEBAB_CASE = /^[a-z0-9]+([.-][a-z0-9]+)*$/
 
@@ -17,9 +20,12 @@ export function checkShape(source: Source): readonly Finding[] {
 
 function checkName(source: Source): readonly Finding[] {
   const name = posix.basename(source.path).replace(/\.[a-z]+$/, '')
-  const empty = name.split(/[-.]/).find((word) => EMPTY_WORDS.includes(word))
+  const folders = posix.dirname(source.path).split('/')
+  const empty =
+    [...folders, name].flatMap((part) => part.split(/[-.]/)).find((word) => EMPTY_WORDS.includes(word)) ??
+    EMPTY_NAMES.find((word) => word === name)
   if (empty !== undefined) {
-    return [finding(source, 0, `is named "${empty}", which says nothing; name the file after its subject`)]
+    return [finding(source, 0, `has "${empty}" in its name, which says nothing; name the subject`)]
   }
   return KEBAB_CASE.test(name) ? [] : [finding(source, 0, 'is not named in kebab-case')]
 }

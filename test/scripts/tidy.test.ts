@@ -104,7 +104,7 @@ const PLANTED: readonly Readonly<{
     text: 'f()',
     found: 'is named "utils"',
   },
-  { rule: 'a manager', path: 'gateway/lane/lane-manager.ts', text: 'f()', found: 'is named "manager"' },
+  { rule: 'a manager', path: 'gateway/lane/lane-manager.ts', text: 'f()', found: 'has "manager"' },
   { rule: 'camel case on disk', path: 'gateway/lane/readPage.ts', text: 'f()', found: 'kebab-case' },
   testing('a test that runs alone', "test.only('x', () => 1)", 'silences every other test'),
   testing('a suite that runs alone', "describe.only('x', () => 1)", 'silences every other test'),
@@ -205,6 +205,7 @@ describe('tidy lets pass', () => {
       'gateway/node/threads.ts',
       "f(isSource ? './worker.ts' : './worker.js')",
     ],
+    ['a subject that is types', 'gateway/lane/field-types.ts', 'f()'],
     ['a long suite', 'test/a.test.ts', `describe('x', () => {${'\n'.repeat(80)}})`],
     ['a long generated file', 'gateway/lane/event.generated.ts', '\n'.repeat(500)],
   ])('%s', (_, path, text) => {
