@@ -1,0 +1,248 @@
+import type { Json } from '../adapters/contract.ts'
+import type { Config } from './config/model.ts'
+import type { Progress, Publisher } from './dingtalk/publisher.ts'
+import type { SourceHost, SourceHosts } from './hosts.ts'
+import type { SourceMode, SourceRequest } from './lane/source.ts'
+import type { LaneStatus } from './lane/status.ts'
+import { VerbRefused } from './lane/verbs.ts'
+import type { TopicPartition } from './log/port.ts'
+import type { Ports } from './ports.ts'
+import { isAbort } from './runtime.ts'
+import { topicSpecs } from './topics.ts'
+
+export type GatewayOptions = Readonly<{
+  config: Config
+  /** Entities that the feeds publish, by `<source>.<feed>`. */
+  entities: ReadonlyMap<string, string>
+  ports: Pick<Ports, 'runtime' | 'tasks' | 'logger' | 'log'>
+  hosts: SourceHosts
+  /** Null where no route tells anybody anything. */
+  publisher: Publisher | null
+}>
+
+export type SourceStatus = Readonly<{
+  source: string
+  /** How often its thread has been started again after a crash. */
+  restarts: number
+  lanes: readonly LaneStatus[]
+  /** Why nothing is known of it, or null. */
+  trouble: string | null
+}>
+
+export type GatewayStatus = Readonly<{
+  gateway: string
+  since: string
+  sources: readonly SourceStatus[]
+  publisher: Readonly<{ partitions: readonly Progress[]; trouble: string | null }> | null
+}>
+
+/** How one pass of `once` ended. */
+export type OnceResult = Readonly<{
+  lanes: readonly LaneStatus[]
+  published: boolean
+  trouble: string | null
+}>
+
+/** A gateway as a value: several can live in one process, each over its own ports. */
+export interface Gateway {
+  /** Works until `signal` aborts; resolves when everything has ended. */
+  run(signal: AbortSignal): Promise<void>
+  /** Every lane runs to its end once, and what they published is told to people; then everything ends. */
+  once(signal: AbortSignal): Promise<OnceResult>
+  /** Serves verbs with no lane reading, until `signal` aborts: for a verb where no gateway runs. */
+  idle(signal: AbortSignal): Promise<void>
+  status(): Promise<GatewayStatus>
+  /** A verb for one source. Throws VerbRefused where it cannot be carried out. */
+  request(source: string, request: SourceRequest): Promise<Json>
+}
+
+/** A crashed source is started again after this long, doubled each time up to the longest wait. */
+const RESTART_MS = 1_000
+const RESTART_MAX_MS = 60_000
+
+type Running = { host: SourceHost | null; restarts: number; trouble: string | null; last: LaneStatus[] }
+
+export function createGateway(options: GatewayOptions): Gateway {
+  return new RunningGateway(options)
+}
+
+class RunningGateway implements Gateway {
+  readonly #options: GatewayOptions
+  readonly #since: string
+  readonly #sources: Map<string, Running>
+  #publisherTrouble: string | null = null
+
+  constructor(options: GatewayOptions) {
+    this.#options = options
+    this.#since = new Date(options.ports.runtime.wall()).toISOString()
+    this.#sources = new Map(
+      Object.keys(options.config.sources).map((name) => [
+        name,
+        { host: null, restarts: 0, trouble: null, last: [] },
+      ]),
+    )
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    await this.#ensureTopics(signal)
+    const { tasks } = this.#options.ports
+    const work = [...this.#sources.keys()].map((name) =>
+      tasks.spawn('gateway', `source ${name}`, signal, (inner) => this.#keepRunning(name, 'run', inner)),
+    )
+    work.push(tasks.spawn('gateway', 'publisher', signal, (inner) => this.#keepPublishing(inner)))
+    await Promise.all(work.map((task) => task.done))
+  }
+
+  async idle(signal: AbortSignal): Promise<void> {
+    await this.#ensureTopics(signal)
+    const work = [...this.#sources.keys()].map((name) => this.#keepRunning(name, 'idle', signal))
+    await Promise.all(work)
+  }
+
+  async once(signal: AbortSignal): Promise<OnceResult> {
+    await this.#ensureTopics(signal)
+    const publishing = new AbortController()
+    const publisher = this.#options.ports.tasks.spawn(
+      'gateway',
+      'publisher',
+      AbortSignal.any([signal, publishing.signal]),
+      (inner) => this.#keepPublishing(inner),
+    )
+    const lanes = (
+      await Promise.all([...this.#sources.keys()].map((name) => this.#runOnce(name, signal)))
+    ).flat()
+    const published = await this.#allTold(signal)
+    publishing.abort()
+    await publisher.done
+    return { lanes, published, trouble: this.#publisherTrouble }
+  }
+
+  async status(): Promise<GatewayStatus> {
+    const sources = await Promise.all([...this.#sources.keys()].map((name) => this.#sourceStatus(name)))
+    const { publisher, config } = this.#options
+    return {
+      gateway: config.gateway,
+      since: this.#since,
+      sources,
+      publisher:
+        publisher === null ? null : { partitions: publisher.progress(), trouble: this.#publisherTrouble },
+    }
+  }
+
+  async request(source: string, request: SourceRequest): Promise<Json> {
+    const running = this.#sources.get(source)
+    if (running === undefined) {
+      throw new VerbRefused(
+        `There is no source ${source}; there are: ${[...this.#sources.keys()].join(', ')}.`,
+      )
+    }
+    if (running.host === null)
+      throw new VerbRefused(`Source ${source} is not running: ${running.trouble ?? 'it is starting'}.`)
+    return running.host.request(request)
+  }
+
+  async #ensureTopics(signal: AbortSignal): Promise<void> {
+    const { config, entities, ports } = this.#options
+    await ports.log.ensure(topicSpecs([...new Set(entities.values())], config.log.keep), signal)
+  }
+
+  /** Starts a source and starts it again when it crashes: a native crash or a bug costs that source, not the others. */
+  async #keepRunning(name: string, mode: SourceMode, signal: AbortSignal): Promise<void> {
+    const running = this.#running(name)
+    const { runtime, logger } = this.#options.ports
+    for (let waitMs = RESTART_MS; !signal.aborted; waitMs = Math.min(waitMs * 2, RESTART_MAX_MS)) {
+      const host = this.#options.hosts.start(name, mode)
+      running.host = host
+      const stop = () => void host.stop().catch(() => undefined)
+      signal.addEventListener('abort', stop, { once: true })
+      if (signal.aborted) stop()
+      try {
+        await host.done
+        if (signal.aborted) return
+        running.trouble = 'it ended unexpectedly'
+      } catch (error) {
+        running.trouble = error instanceof Error ? error.message : String(error)
+      } finally {
+        signal.removeEventListener('abort', stop)
+        running.host = null
+      }
+      logger.error('A source ended unexpectedly and is started again.', {
+        source: name,
+        reason: running.trouble,
+        afterMs: waitMs,
+      })
+      running.restarts += 1
+      await runtime.sleep(waitMs, signal)
+    }
+  }
+
+  async #runOnce(name: string, signal: AbortSignal): Promise<readonly LaneStatus[]> {
+    const running = this.#running(name)
+    const host = this.#options.hosts.start(name, 'once')
+    running.host = host
+    const stop = () => void host.stop().catch(() => undefined)
+    signal.addEventListener('abort', stop, { once: true })
+    try {
+      await host.done
+      return (await host.request({ verb: 'status' })) as unknown as readonly LaneStatus[]
+    } finally {
+      signal.removeEventListener('abort', stop)
+      running.host = null
+      await host.stop()
+    }
+  }
+
+  /** Restarts the publisher when it fails: what it must tell stands in the log. */
+  async #keepPublishing(signal: AbortSignal): Promise<void> {
+    const { publisher, ports } = this.#options
+    if (publisher === null) return
+    for (let waitMs = RESTART_MS; !signal.aborted; waitMs = Math.min(waitMs * 2, RESTART_MAX_MS)) {
+      try {
+        await publisher.run(signal)
+        return
+      } catch (error) {
+        if (isAbort(error, signal)) return
+        this.#publisherTrouble = error instanceof Error ? error.message : String(error)
+        ports.logger.error('The publisher failed and is started again.', { reason: this.#publisherTrouble })
+        await ports.runtime.sleep(waitMs, signal)
+      }
+    }
+  }
+
+  /** Whether everything that stands in the log now has been told, where there is somebody to tell. */
+  async #allTold(signal: AbortSignal): Promise<boolean> {
+    const { publisher, ports, config, entities } = this.#options
+    if (publisher === null) return true
+    const states = await ports.log.ensure(
+      topicSpecs([...new Set(entities.values())], config.log.keep),
+      signal,
+    )
+    const partitions = states.flatMap((state): TopicPartition[] =>
+      Array.from({ length: state.partitions }, (_, partition) => ({ topic: state.name, partition })),
+    )
+    const ends = await Promise.all(
+      partitions.map(async (partition) => ({ partition, end: await ports.log.end(partition, signal) })),
+    )
+    await publisher.reached(ends, signal)
+    return true
+  }
+
+  async #sourceStatus(name: string): Promise<SourceStatus> {
+    const running = this.#running(name)
+    const { host, restarts } = running
+    if (host === null) return { source: name, restarts, lanes: running.last, trouble: running.trouble }
+    try {
+      running.last = (await host.request({ verb: 'status' })) as unknown as LaneStatus[]
+      running.trouble = null
+    } catch (error) {
+      running.trouble = error instanceof Error ? error.message : String(error)
+    }
+    return { source: name, restarts, lanes: running.last, trouble: running.trouble }
+  }
+
+  #running(name: string): Running {
+    const running = this.#sources.get(name)
+    if (running === undefined) throw new Error(`No source ${name}.`)
+    return running
+  }
+}
