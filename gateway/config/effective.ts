@@ -1,0 +1,117 @@
+import { dirname, resolve } from 'node:path'
+import type {
+  Config,
+  DingTalkConfig,
+  FeedConfig,
+  Person,
+  RouteConfig,
+  Schedule,
+  SourceConfig,
+} from './model.ts'
+import { type ConfigInput, DINGTALK_ORIGINS, type FeedInput, type SourceInput } from './schema.ts'
+
+/** When a feed is read where neither it nor its source says. */
+export const DEFAULT_POLL: Schedule = { everyMs: 30_000 }
+
+/**
+ * What the file means: paths made absolute, and what is inherited filled in. The input has passed every check, so
+ * names it refers to are there.
+ */
+export function effectiveConfig(input: ConfigInput, folder: string): Config {
+  const { companies, people, sources, routes } = input
+  return {
+    gateway: input.gateway,
+    data: resolve(folder, input.data),
+    companies,
+    log: {
+      driver: 'embedded',
+      partitions: input.log.partitions,
+      diskMaxBytes: input.log.diskMax,
+      keep: {
+        historyMs: input.log.keep.history,
+        rejectsMs: input.log.keep.rejects,
+        deliveriesMs: input.log.keep.deliveries,
+        auditMs: input.log.keep.audit,
+      },
+    },
+    mappings: mappingFolders(input.mappings, folder),
+    workersMax: input.workersMax,
+    sources: mapValues(sources, (source, name) => sourceConfig(source, name, companies)),
+    people: mapValues(
+      people,
+      (person): Person => ({
+        dingtalk: person.dingtalk,
+        language: person.language,
+        zone: person.zone ?? zoneOf(person.company, companies) ?? 'UTC',
+        company: person.company ?? null,
+      }),
+    ),
+    roles: input.roles,
+    dingtalk: input.dingtalk === undefined ? null : dingtalkConfig(input.dingtalk),
+    routes: mapValues(routes, routeConfig),
+  }
+}
+
+/** The folder that relative paths of a config start from. */
+export function folderOf(path: string, isFolder: boolean): string {
+  return isFolder ? path : dirname(path)
+}
+
+export function mappingFolders(written: readonly string[], folder: string): readonly string[] {
+  return written.map((path) => resolve(folder, path))
+}
+
+type Companies = ConfigInput['companies']
+
+function sourceConfig(source: SourceInput, name: string, companies: Companies): SourceConfig {
+  return {
+    name,
+    kind: source.kind,
+    system: source.system,
+    company: source.company,
+    zone: source.zone ?? zoneOf(source.company, companies) ?? 'UTC',
+    connection: source.connection,
+    feeds: mapValues(source.feeds, (feed, feedName) => feedConfig(feed, feedName, source.poll)),
+  }
+}
+
+function feedConfig(feed: FeedInput, name: string, inherited: Schedule | undefined): FeedConfig {
+  const { mapping, start, poll, fuse, ...adapter } = feed
+  return { name, mapping, start, poll: poll ?? inherited ?? DEFAULT_POLL, fuse, adapter }
+}
+
+function zoneOf(company: string | undefined, companies: Companies): string | undefined {
+  if (company === undefined || !Object.hasOwn(companies, company)) return undefined
+  return companies[company]?.zone
+}
+
+function dingtalkConfig(written: NonNullable<ConfigInput['dingtalk']>): DingTalkConfig {
+  return {
+    api: written.api ?? DINGTALK_ORIGINS.api,
+    oapi: written.oapi ?? DINGTALK_ORIGINS.oapi,
+    app: written.app ?? null,
+    groups: written.groups,
+  }
+}
+
+function routeConfig(route: ConfigInput['routes'][string], name: string): RouteConfig {
+  return {
+    name,
+    entity: route.on.entity,
+    actions: route.on.actions,
+    from: route.from ?? null,
+    when: route.when ?? null,
+    to: route.to,
+    as: route.as,
+    template: route.template,
+    origins: route.origins,
+    maxAgeMs: route.maxAge,
+  }
+}
+
+function mapValues<From, To>(
+  of: Readonly<Record<string, From>>,
+  change: (value: From, name: string) => To,
+): Readonly<Record<string, To>> {
+  return Object.fromEntries(Object.entries(of).map(([name, value]) => [name, change(value, name)]))
+}

@@ -1,0 +1,94 @@
+import { isAbsolute } from 'node:path'
+import type { Mistake } from '../mapping/mistake.ts'
+import type { Files } from '../ports.ts'
+import { type ConfigTree, readConfigTree } from './document.ts'
+import { effectiveConfig, folderOf, mappingFolders } from './effective.ts'
+import { checkShape, type Shaped } from './issues.ts'
+import type { Config } from './model.ts'
+import { checkReferences, type Knowledge, type SecretCheck } from './references.ts'
+import { type ConfigAdapter, type ConfigInput, configSchema, foreignSourceSchema } from './schema.ts'
+
+export type LoadOptions = Readonly<{
+  /** A YAML file, or a folder whose `*.yaml` are read as one; absolute. */
+  path: string
+  files: Files
+  secrets: SecretCheck
+  /** Whether the secrets must be there. False where the config is only looked at: on another machine, in a build. */
+  environmentCheck: boolean
+  adapters: readonly ConfigAdapter[]
+  knowledge: Knowledge
+}>
+
+/** What a file without mistakes gives. Notices are for a person to read; nothing depends on them. */
+export type Loaded = Readonly<{
+  config: Config
+  notices: readonly Mistake[]
+  /** What is written, as text, for `explainConfig`. */
+  written: Readonly<Record<string, unknown>>
+}>
+
+/**
+ * Reads and checks a config: all mistakes at once, each with its place, in the order of the file. Nothing else is
+ * opened: no network, no database; secrets are only looked for.
+ */
+export function loadConfig(options: LoadOptions): Loaded | Readonly<{ mistakes: readonly Mistake[] }> {
+  const { path, files, adapters, knowledge } = options
+  if (!isAbsolute(path)) throw new Error(`The path of a config must be absolute, not ${path}.`)
+  const { tree, mistakes } = readConfigTree(path, files)
+  if (tree === null) return { mistakes: inOrder(mistakes) }
+
+  const folder = folderOf(path, files.list(path) !== null)
+  const shaped = checkFile(tree, adapters)
+  const secrets = options.environmentCheck ? options.secrets : null
+  const findings = checkReferences(tree, knowledge, mappingFolders(writtenFolders(tree), folder), secrets)
+  const all = withoutEchoes([mistakes, shaped.mistakes, findings.mistakes])
+  if (shaped.output === null || all.length > 0) return { mistakes: inOrder(all) }
+  return {
+    config: effectiveConfig(shaped.output, folder),
+    notices: inOrder(findings.notices),
+    written: tree.value,
+  }
+}
+
+/** The whole file by its schema, and what can be said of sources whose kind is not known. */
+function checkFile(tree: ConfigTree, adapters: readonly ConfigAdapter[]): Shaped<ConfigInput> {
+  const { output, mistakes } = checkShape(configSchema(adapters), tree)
+  const sources = tree.at(['sources'])
+  const kinds = adapters.map((adapter) => adapter.kind)
+  const foreign = Object.entries(typeof sources === 'object' && sources !== null ? sources : {})
+    .filter(([name]) => !kinds.includes(String(tree.at(['sources', name, 'kind']))))
+    .flatMap(([name, value]) =>
+      typeof value === 'object' && value !== null
+        ? checkShape(foreignSourceSchema(), tree, { path: ['sources', name], value }).mistakes
+        : [],
+    )
+  // The schema is put together from adapters at run time, so its output has no type that the compiler could know.
+  return { output: output as ConfigInput | null, mistakes: [...mistakes, ...foreign] }
+}
+
+function writtenFolders(tree: ConfigTree): readonly string[] {
+  const folders = tree.at(['mappings'])
+  return Array.isArray(folders) ? folders.filter((folder) => typeof folder === 'string') : []
+}
+
+/** A later stage says nothing about a field that an earlier one has spoken of: it would be the same mistake again. */
+function withoutEchoes(stages: readonly (readonly Mistake[])[]): readonly Mistake[] {
+  const spokenOf = new Set<string>()
+  return stages.flatMap((stage) => {
+    const fresh = stage.filter((mistake) => mistake.field === '' || !spokenOf.has(mistake.field))
+    for (const { field } of stage) spokenOf.add(field)
+    return fresh
+  })
+}
+
+function inOrder(mistakes: readonly Mistake[]): readonly Mistake[] {
+  return [...mistakes].sort(
+    (left, right) =>
+      compareText(left.file, right.file) || left.line - right.line || left.column - right.column,
+  )
+}
+
+function compareText(left: string, right: string): number {
+  if (left === right) return 0
+  return left < right ? -1 : 1
+}
