@@ -53,7 +53,10 @@ const REPORT = z.object({
   ),
 })
 
-/** The report of vitest's JSON reporter in our terms. A test that did not end is a failure. */
+/**
+ * The report of vitest's JSON reporter in our terms. A test that did not run to its end is a failure, unless its name
+ * says why it was skipped: vitest also calls those skipped whose set-up failed.
+ */
 export function summarize(json: unknown): TestReport {
   const failed: string[] = []
   const skipped: string[] = []
@@ -65,11 +68,11 @@ export function summarize(json: unknown): TestReport {
     for (const { fullName, status, duration } of file.assertionResults) {
       const name = `${path} ${fullName.trim()}`
       if (status === 'passed') passed += 1
-      else if (['skipped', 'pending', 'todo', 'disabled'].includes(status)) skipped.push(name)
-      else failed.push(name)
+      else if (status !== 'failed' && name.includes('[skipped: ')) skipped.push(name)
+      else failed.push(status === 'failed' ? name : `${name} (did not run)`)
       durations.push({ name, seconds: (duration ?? 0) / 1000 })
     }
-    // A hook or the file itself failed, and with it none of its tests by name.
+    // The file itself failed, before any of its tests had a name, or after all of them passed.
     if (file.status === 'failed' && failed.length === failedBefore)
       failed.push(`${path} ${file.message}`.trim())
   }

@@ -56,7 +56,7 @@ async function published(
 ): ReturnType<typeof run> {
   const up = await Promise.race([
     run('docker', [...compose, 'up', '--detach', '--wait', service], { timeoutMs: UP_MS }),
-    ended.then((output) => ({ ok: false, reason: `docker compose ended: ${output}` }) as const),
+    ended.then((output) => ({ ok: false, reason: `docker compose ended: ${output}`, output }) as const),
   ])
   if (!up.ok) return up
   return run('docker', [...compose, 'port', service, String(port)], { timeoutMs: ANSWER_MS })

@@ -9,9 +9,9 @@ export type RunOptions = Readonly<{
   environment?: Readonly<Record<string, string>>
 }>
 
-export type Ran = Readonly<{ ok: true; output: string } | { ok: false; reason: string }>
+export type Ran = Readonly<{ ok: true; output: string } | { ok: false; reason: string; output: string }>
 
-/** Runs a program to its end. A program that fails, hangs or is not there is an answer, with the last it printed. */
+/** Runs a program to its end. A program that fails, hangs or is not there is an answer, with what it printed last. */
 export function run(command: string, args: readonly string[], options: RunOptions): Promise<Ran> {
   return new Promise((resolve) => {
     const program = spawn(command, args, {
@@ -30,11 +30,12 @@ export function run(command: string, args: readonly string[], options: RunOption
     program.stderr.setEncoding('utf8').on('data', (chunk: string) => {
       complaints += chunk
     })
-    program.once('error', (error) => resolve({ ok: false, reason: error.message }))
+    program.once('error', (error) => resolve({ ok: false, reason: error.message, output: '' }))
     program.once('close', (code, signal) => {
       if (code === 0) return resolve({ ok: true, output })
       const how = signal === null ? `exit code ${code}` : `no end within ${options.timeoutMs / 1000} s`
-      resolve({ ok: false, reason: `${command} ${args[0] ?? ''}: ${how}${lastLine(complaints || output)}` })
+      const reason = `${command} ${args[0] ?? ''}: ${how}${lastLine(complaints || output)}`
+      resolve({ ok: false, reason, output: output + complaints })
     })
   })
 }

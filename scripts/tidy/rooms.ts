@@ -17,6 +17,8 @@ const DRIVERS = [
   /^gateway\/log\/embedded[^/]*\.ts$/,
   /^gateway\/log\/embedded\//,
   /^adapters\/[^/]+\/(.*\/)?([^/]+-)?driver\.ts$/,
+  // One engine of a database, one driver.
+  /^adapters\/database\/(oracle|sqlserver|postgres|mysql)\.ts$/,
 ]
 
 /** Implementations of ports; `main.ts`, `worker.ts` and each other are all that may import them. */
@@ -118,7 +120,7 @@ function refusePackage(path: string, { specifier, kind }: Import): string | null
   if (name === undefined || !isProduct(path) || kind === 'type') return null
   if (roomOf(path) === 'gateway') return `imports ${name}; only an adapter's driver may`
   if (!isDriver(path)) {
-    return `imports ${name}; only the adapter's driver file (driver.ts or …-driver.ts) may, so that it can be replaced`
+    return `imports ${name}; only the adapter's driver file may (driver.ts, …-driver.ts), so that tests can replace it`
   }
   if (kind === 'static') {
     return `imports ${name} at once; use await import('${name}'), so that a library that fails to load stops one source`

@@ -46,6 +46,6 @@ async function npm(folder: string, ...args: readonly string[]): Promise<string> 
     folder,
     environment: { PATH: path, npm_config_loglevel: 'error' },
   })
-  if (!ran.ok) throw new Error(ran.reason)
+  if (!ran.ok) throw new Error(`${ran.reason}\n${ran.output}`)
   return ran.output
 }

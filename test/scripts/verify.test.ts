@@ -22,7 +22,7 @@ describe('a report of tests', () => {
     })
     expect(report).toMatchObject({
       passed: 1,
-      failed: ['test/lane.test.ts writes', 'test/lane.test.ts hangs'],
+      failed: ['test/lane.test.ts writes', 'test/lane.test.ts hangs (did not run)'],
       skipped: ['test/lane.test.ts needs [skipped: no data]'],
     })
     expect(report.durations).toContainEqual({ name: 'test/lane.test.ts reads', seconds: 1.5 })
@@ -32,10 +32,16 @@ describe('a report of tests', () => {
     const report = summarize({
       testResults: [
         { ...fileOf('lane.test.ts', 'failed', []), message: 'cannot be read' },
-        fileOf('hook.test.ts', 'failed', [{ fullName: 'never began', status: 'skipped' }]),
+        fileOf('after.test.ts', 'failed', [{ fullName: 'works', status: 'passed' }]),
       ],
     })
-    expect(report.failed).toEqual(['test/lane.test.ts cannot be read', 'test/hook.test.ts'])
+    expect(report.failed).toEqual(['test/lane.test.ts cannot be read', 'test/after.test.ts'])
+  })
+
+  test('counts tests as failed that were skipped without a reason, as those are whose set-up failed', () => {
+    const tests = [{ fullName: 'reads', status: 'skipped' }]
+    const report = summarize({ testResults: [fileOf('lane.test.ts', 'failed', tests)] })
+    expect(report).toMatchObject({ failed: ['test/lane.test.ts reads (did not run)'], skipped: [] })
   })
 
   test('counts a run that left none', () => {
