@@ -1,5 +1,6 @@
 import type { Batch, Json, SourceRecord } from '../../adapters/contract.ts'
 import type { Draft } from '../log/port.ts'
+import type { ProjectionCount } from '../ports.ts'
 import { acceptFields, decideBatch, decideUnreadable, guardFuses } from './batch.ts'
 import { applyOnly, type Change, commit } from './commit.ts'
 import type { SourceConnection } from './connection.ts'
@@ -15,6 +16,8 @@ import { LaneSource, newRun, ReadCounter, type Run, type Work } from './work.ts'
 
 /** What one run of a lane did; `isComplete` false when it stopped early because somebody is waiting for the lane. */
 export type RunResult = Readonly<{ counts: Readonly<RunCounts>; heldBack: number; isComplete: boolean }>
+
+export type KnownLane = Readonly<{ record: CursorRecord; rows: ProjectionCount }>
 
 /** A cursor that moved with nothing to publish is written at most this often. */
 const IDLE_WRITE_NS = 30_000_000_000n
@@ -32,6 +35,7 @@ export class Lane {
   #settledGeneration = -1
   #lastWrite = 0n
   #run: Run | null = null
+  #known: KnownLane | null = null
 
   constructor(options: LaneOptions) {
     this.options = options
@@ -41,6 +45,12 @@ export class Lane {
   /** Null while the lane is not open. */
   get opened(): OpenLane | null {
     return this.#lane
+  }
+
+  /** What was known of the lane when it was last open: for people, after it was closed. */
+  get known(): KnownLane | null {
+    const lane = this.#lane
+    return lane === null ? this.#known : { record: lane.record, rows: lane.projection.count() }
   }
 
   /** Counts of the run under way, or null between runs. */
@@ -68,6 +78,7 @@ export class Lane {
 
   async close(): Promise<void> {
     const lane = this.#lane
+    this.#known = this.known
     this.#lane = null
     if (lane === null) return
     lane.projection.close()

@@ -45,8 +45,8 @@ export type LaneStatus = Progress &
   }>
 
 export function laneStatus(lane: Lane, progress: Progress): LaneStatus {
-  const opened = lane.opened
-  const record = opened?.record ?? null
+  const { known } = lane
+  const record = known?.record ?? null
   const { version } = lane.options.mapping
   return {
     ...progress,
@@ -57,7 +57,7 @@ export function laneStatus(lane: Lane, progress: Progress): LaneStatus {
     phase: record?.phase ?? null,
     lineage: record?.lineage ?? null,
     hold: record?.hold ?? null,
-    rows: opened === null ? null : opened.projection.count(),
+    rows: known?.rows ?? null,
     isRemapPending: record !== null && record.mapping.version !== version && record.mapping.quiet !== version,
     isRemapping: record?.remap !== null && record !== null,
   }
