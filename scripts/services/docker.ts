@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { CannotOpen, type Opened, type Way } from '../services.ts'
 import { guard } from './guard.ts'
-import { run } from './run.ts'
+import { type Ran, run } from './run.ts'
 
 const COMPOSE_FILE = fileURLToPath(new URL('../../docker/compose.test.yaml', import.meta.url))
 
@@ -26,18 +26,13 @@ export function dockerWay(service: string, port: number, urlOf: (address: string
         '--project-name',
         `erpgw-test-${randomBytes(4).toString('hex')}`,
       ]
-      const down = ['docker', ...compose, 'down', '--volumes', '--timeout', '5']
-      // Attached, so that the guardian has a program to watch; the volumes go when it has ended.
+      // The guardian is there before the first container, so that a run killed at any time leaves none.
       const guarded = guard({
-        command: 'docker',
-        args: [...compose, 'up', '--no-color', service],
-        account: null,
-        signal: 'SIGINT',
-        graceMs: 20_000,
-        afterwards: [down],
+        program: null,
+        afterwards: [['docker', ...compose, 'down', '--volumes', '--timeout', '5']],
         remove: [],
       })
-      const address = await published(compose, service, port, guarded.ended)
+      const address = await up(compose, service, port)
       if (!address.ok) {
         await guarded.stop()
         throw new CannotOpen(address.reason)
@@ -47,17 +42,9 @@ export function dockerWay(service: string, port: number, urlOf: (address: string
   }
 }
 
-/** The loopback address on which compose published the port, once the container is healthy. */
-async function published(
-  compose: readonly string[],
-  service: string,
-  port: number,
-  ended: Promise<string>,
-): ReturnType<typeof run> {
-  const up = await Promise.race([
-    run('docker', [...compose, 'up', '--detach', '--wait', service], { timeoutMs: UP_MS }),
-    ended.then((output) => ({ ok: false, reason: `docker compose ended: ${output}`, output }) as const),
-  ])
-  if (!up.ok) return up
+/** Starts the container and answers with the loopback address at which it is reached, once it is healthy. */
+async function up(compose: readonly string[], service: string, port: number): Promise<Ran> {
+  const started = await run('docker', [...compose, 'up', '--detach', '--wait', service], { timeoutMs: UP_MS })
+  if (!started.ok) return started
   return run('docker', [...compose, 'port', service, String(port)], { timeoutMs: ANSWER_MS })
 }

@@ -1,8 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
-/** A program that must not outlive this process, and what to do once it ended. */
+/** What must not outlive this process, and what to do when it ends. */
 export type GuardSpec = Readonly<{
+  /** Null where something else runs the server, and ending it is a command of `afterwards`. */
+  program: GuardedProgram | null
+  /** Command lines to run once the program has ended, and folders to remove after them. */
+  afterwards: readonly (readonly string[])[]
+  remove: readonly string[]
+}>
+
+export type GuardedProgram = Readonly<{
   command: string
   args: readonly string[]
   /** The account to run as; null for our own. */
@@ -10,20 +18,16 @@ export type GuardSpec = Readonly<{
   /** The signal that asks it to end in order; it is killed if it has not ended `graceMs` later. */
   signal: 'SIGINT' | 'SIGTERM'
   graceMs: number
-  /** Command lines to run once it has ended, and folders to remove after them. */
-  afterwards: readonly (readonly string[])[]
-  remove: readonly string[]
 }>
 
 export interface Guarded {
-  /** Resolves when the program has ended and all is cleaned up, with the last of what it printed. */
+  /** Resolves when all is ended and cleaned up, with the last of what the program printed. */
   readonly ended: Promise<string>
   stop(): Promise<void>
 }
 
 /**
- * Starts a program under a guardian, a small process that ends the program and cleans up when our end of its pipe
- * closes. The kernel closes it whatever becomes of us, so that even a killed test run leaves no server behind.
+ * Starts a guardian, a small process that runs the program, and ends it and cleans up when our end of its pipe closes. The kernel closes it whatever becomes of us, so that even a killed test run leaves no server behind.
  */
 export function guard(spec: GuardSpec): Guarded {
   const guardian = spawn(process.execPath, [fileURLToPath(new URL('./guardian.ts', import.meta.url))], {

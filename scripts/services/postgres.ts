@@ -103,12 +103,14 @@ async function startServer(
     'lc_messages=C',
   ]
   const guarded = guard({
-    command: join(programs, 'postgres'),
-    args: ['-D', join(folder, 'data'), ...settings.flatMap((setting) => ['-c', setting])],
-    account,
-    // Fast shutdown: sessions are broken off, and what was committed is on disk.
-    signal: 'SIGINT',
-    graceMs: 10_000,
+    program: {
+      command: join(programs, 'postgres'),
+      args: ['-D', join(folder, 'data'), ...settings.flatMap((setting) => ['-c', setting])],
+      account,
+      // Fast shutdown: sessions are broken off, and what was committed is on disk.
+      signal: 'SIGINT',
+      graceMs: 10_000,
+    },
     afterwards: [],
     remove: [folder],
   })

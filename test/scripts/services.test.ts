@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, test } from 'vitest'
-import { guard } from '../../scripts/services/guard.ts'
+import { afterEach, describe, expect, test } from 'vitest'
+import { dockerWay } from '../../scripts/services/docker.ts'
+import { type GuardedProgram, type GuardSpec, guard } from '../../scripts/services/guard.ts'
 import { run } from '../../scripts/services/run.ts'
 import { CannotOpen, createServices, type ServiceOptions, type Way } from '../../scripts/services.ts'
 
@@ -85,26 +86,59 @@ describe('a guarded program', () => {
   })
 
   test('tells the last of what it printed when it ends by itself', async () => {
-    const guarded = guard({
-      ...specOf(null),
-      args: ['--eval', 'console.error("port in use"); process.exit(1)'],
-    })
-    expect(await guarded.ended).toBe('port in use')
-    const absent = guard({ ...specOf(null), command: '/nowhere/to/be/found' })
+    const ending = ['--eval', 'console.error("port in use"); process.exit(1)']
+    expect(await guard({ ...specOf(null), program: { ...STUBBORN, args: ending } }).ended).toBe('port in use')
+    const absent = guard({ ...specOf(null), program: { ...STUBBORN, command: '/nowhere/to/be/found' } })
     expect(await absent.ended).toContain('/nowhere/to/be/found could not be started')
   })
 
-  function specOf(folder: string | null): Parameters<typeof guard>[0] {
-    return {
-      command: process.execPath,
-      // It ignores the polite signal, so the guardian has to kill it.
-      args: ['--eval', "process.on('SIGTERM', () => undefined); setInterval(() => undefined, 1000)"],
-      account: null,
-      signal: 'SIGTERM',
-      graceMs: 200,
-      afterwards: [],
-      remove: folder === null ? [] : [folder],
-    }
+  function specOf(folder: string | null): GuardSpec {
+    return { program: STUBBORN, afterwards: [], remove: folder === null ? [] : [folder] }
+  }
+})
+
+describe('docker', () => {
+  const path = process.env['PATH']
+  afterEach(() => {
+    process.env['PATH'] = path
+  })
+
+  test('gives the loopback port that it published, and takes the container down afterwards', async () => {
+    const calls = fakeDocker("if (args.includes('port')) console.log('127.0.0.1:49153')")
+    const opened = await dockerWay('postgres', 5432, (address) => `postgres://${address}`).open()
+    expect(opened.url).toBe('postgres://127.0.0.1:49153')
+    await opened.stop()
+    const [info, up, port, down] = calls()
+    expect(info).toMatch(/^info/)
+    expect(up).toMatch(/compose\.test\.yaml .*up --detach --wait postgres$/)
+    expect(port).toMatch(/port postgres 5432$/)
+    expect(down).toMatch(/down --volumes/)
+    const project = /--project-name \S+/
+    expect(project.exec(down ?? '')?.[0]).toBe(project.exec(up ?? '')?.[0])
+  })
+
+  test('is not there where its daemon does not answer', async () => {
+    fakeDocker("if (args[0] === 'info') { console.error('Cannot connect'); process.exit(1) }")
+    await expect(dockerWay('postgres', 5432, String).open()).rejects.toThrow('Cannot connect')
+  })
+
+  test('takes down what did not become healthy, and says why', async () => {
+    const calls = fakeDocker("if (args.includes('up')) { console.error('no such image'); process.exit(1) }")
+    await expect(dockerWay('postgres', 5432, String).open()).rejects.toThrow('no such image')
+    expect(calls().at(-1)).toMatch(/down --volumes/)
+  })
+
+  /** Puts a program named docker first in PATH; returns what it has been called with. */
+  function fakeDocker(script: string): () => readonly string[] {
+    const folder = mkdtempSync(join(tmpdir(), 'erpgw-docker-'))
+    const calls = join(folder, 'calls')
+    const text = `#!${process.execPath}
+      const args = process.argv.slice(2)
+      require('node:fs').appendFileSync(${JSON.stringify(calls)}, args.join(' ') + '\\n')
+      ${script}`
+    writeFileSync(join(folder, 'docker'), text, { mode: 0o700 })
+    process.env['PATH'] = `${folder}${delimiter}${path}`
+    return () => readFileSync(calls, 'utf8').trim().split('\n')
   }
 })
 
@@ -114,6 +148,15 @@ test('a program that hangs is ended, and the answer says so', async () => {
   })
   expect(hung).toMatchObject({ ok: false, reason: expect.stringContaining('no end within 0.3 s') })
 })
+
+/** It ignores the polite signal, so that the guardian has to kill it. */
+const STUBBORN: GuardedProgram = {
+  command: process.execPath,
+  args: ['--eval', "process.on('SIGTERM', () => undefined); setInterval(() => undefined, 1000)"],
+  account: null,
+  signal: 'SIGTERM',
+  graceMs: 200,
+}
 
 function servicesWith(ways: readonly Way[], environment: ServiceOptions['environment'] = {}) {
   return createServices({ environment, report: () => undefined, ways: { postgres: ways, chromium: ways } })
