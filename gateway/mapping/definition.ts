@@ -1,0 +1,178 @@
+import { join } from 'node:path'
+import { readConfigTree } from '../config/document.ts'
+import type { Files } from '../ports.ts'
+import { type Mistake, suggestion } from './mistake.ts'
+import { entry, mistakeAt, mistakeAtKey, type Written, type WrittenMap, writtenTree } from './written.ts'
+
+/** A mapping file as it is written, with what it takes over from the mapping that it extends. */
+export type MappingDefinition = Readonly<{
+  /** `<erp>/<entity>` */
+  name: string
+  file: string
+  entity: string
+  /** Every key of the file, extended; `tests` are the file's own. */
+  written: WrittenMap
+}>
+
+export type LoadedMapping = Readonly<
+  { kind: 'loaded'; definition: MappingDefinition } | { kind: 'invalid'; mistakes: readonly Mistake[] }
+>
+
+/** Keys of a mapping file. */
+const KEYS = [
+  'mapping',
+  'entity',
+  'version',
+  'extends',
+  'company',
+  'key',
+  'changedAt',
+  'fields',
+  'tables',
+  'tests',
+]
+
+const NAME = /^[a-z0-9]+(-[a-z0-9]+)*\/[a-z0-9]+(-[a-z0-9]+)*$/
+
+/** More would not be read by a person any more. */
+const EXTENDS_MAX = 5
+
+/**
+ * Finds `<name>.yaml` in the first of the folders that has it and reads it with everything that it extends. A mapping
+ * may extend the one of its own name in a later folder: that is how an installation changes single entries of a
+ * built-in one. All mistakes that can be seen without the entity's schema are reported together.
+ */
+export function loadMapping(name: string, folders: readonly string[], files: Files): LoadedMapping {
+  const mistakes: Mistake[] = []
+  const found = NAME.test(name) ? findFile(name, folders, files, []) : null
+  if (found === null) {
+    const message = `there is no mapping "${name}"${suggestion(name, listMappings(folders, files))}`
+    return {
+      kind: 'invalid',
+      mistakes: [{ file: folders[0] ?? name, line: 1, column: 1, field: '', message }],
+    }
+  }
+  const written = readExtended(name, found, folders, files, [], mistakes)
+  if (written === null) return { kind: 'invalid', mistakes }
+  const entity = textOf(written, 'entity', mistakes)
+  if (mistakes.length > 0) return { kind: 'invalid', mistakes }
+  return { kind: 'loaded', definition: { name, file: found, entity, written } }
+}
+
+/** The names of all mappings in the folders, sorted. */
+export function listMappings(folders: readonly string[], files: Files): readonly string[] {
+  const names = folders.flatMap((folder) =>
+    (files.list(folder) ?? []).flatMap((erp) =>
+      (files.list(join(folder, erp)) ?? [])
+        .filter((file) => file.endsWith('.yaml'))
+        .map((file) => `${erp}/${file.slice(0, -'.yaml'.length)}`),
+    ),
+  )
+  return [...new Set(names)].sort()
+}
+
+function findFile(name: string, folders: readonly string[], files: Files, taken: readonly string[]) {
+  for (const folder of folders) {
+    const path = join(folder, `${name}.yaml`)
+    if (!taken.includes(path) && files.read(path) !== null) return path
+  }
+  return null
+}
+
+function readExtended(
+  name: string,
+  file: string,
+  folders: readonly string[],
+  files: Files,
+  above: readonly string[],
+  mistakes: Mistake[],
+): WrittenMap | null {
+  const { tree, mistakes: faults } = readConfigTree(file, files)
+  mistakes.push(...faults)
+  if (tree === null) return null
+  const written = writtenTree(tree)
+  if (written.kind !== 'map') return null
+  checkHead(written, name, mistakes)
+  const base = entry(written, 'extends')
+  if (base === null) return written
+  if (base.kind !== 'text' || !NAME.test(base.text)) {
+    mistakes.push(mistakeAt(base, 'a mapping extends one other, named <erp>/<entity>'))
+    return written
+  }
+  const taken = [...above, file]
+  const found = findFile(base.text, folders, files, taken)
+  if (found === null || taken.length > EXTENDS_MAX) {
+    mistakes.push(mistakeAt(base, missingBase(base.text, folders, files, taken)))
+    return written
+  }
+  const below = readExtended(base.text, found, folders, files, taken, mistakes)
+  return below === null ? written : extended(written, below)
+}
+
+function missingBase(
+  name: string,
+  folders: readonly string[],
+  files: Files,
+  taken: readonly string[],
+): string {
+  if (taken.length > EXTENDS_MAX) return `mappings extend each other at most ${EXTENDS_MAX} deep`
+  const isCycle = findFile(name, folders, files, []) !== null
+  if (isCycle) return `"${name}" is already part of this chain: a mapping cannot extend itself`
+  return `there is no mapping "${name}"${suggestion(name, listMappings(folders, files))}`
+}
+
+function checkHead(written: WrittenMap, name: string, mistakes: Mistake[]): void {
+  for (const key of written.entries.keys()) {
+    if (!KEYS.includes(key)) {
+      mistakes.push(mistakeAtKey(written, key, `there is no setting "${key}"${suggestion(key, KEYS)}`))
+    }
+  }
+  const stated = entry(written, 'mapping')
+  if (stated !== null && (stated.kind !== 'text' || stated.text !== name)) {
+    mistakes.push(mistakeAt(stated, `the file says another name than its place, which is "${name}"`))
+  }
+  for (const key of ['fields', 'tables']) {
+    const part = entry(written, key)
+    if (part !== null && part.kind !== 'map')
+      mistakes.push(mistakeAt(part, `"${key}" must be a map of names`))
+  }
+}
+
+/**
+ * The upper file over the lower one: whole settings are replaced, `fields` by target, `tables` by single entries (null
+ * takes one away). The lower file's tests are about the lower file.
+ */
+function extended(upper: WrittenMap, lower: WrittenMap): WrittenMap {
+  const entries = new Map(lower.entries)
+  entries.delete('tests')
+  entries.delete('extends')
+  for (const [name, own] of upper.entries) {
+    const base = entries.get(name)
+    const merge = name === 'fields' ? 1 : name === 'tables' ? 2 : 0
+    entries.set(name, base === undefined ? own : { ...own, value: merged(own.value, base.value, merge) })
+  }
+  return { ...upper, entries }
+}
+
+function merged(upper: Written, lower: Written, depth: number): Written {
+  if (depth === 0 || upper.kind !== 'map' || lower.kind !== 'map') return upper
+  const entries = new Map(lower.entries)
+  for (const [name, own] of upper.entries) {
+    const base = entries.get(name)
+    if (own.value.kind === 'null') entries.delete(name)
+    else
+      entries.set(
+        name,
+        base === undefined ? own : { ...own, value: merged(own.value, base.value, depth - 1) },
+      )
+  }
+  return { ...upper, entries }
+}
+
+function textOf(written: WrittenMap, name: string, mistakes: Mistake[]): string {
+  const value = entry(written, name)
+  if (value?.kind === 'text') return value.text
+  const message = `"${name}" is missing`
+  mistakes.push(value === null ? mistakeAt(written, message) : mistakeAt(value, `"${name}" must be a text`))
+  return ''
+}

@@ -1,0 +1,91 @@
+import type { Json } from '../../adapters/contract.ts'
+import type { FieldType } from './field-type.ts'
+import { suggestion } from './mistake.ts'
+import type { CompiledRule, Compiling, Refusal } from './rule.ts'
+import { compileNumber, NUMBER_KEYS } from './rule-number.ts'
+import { openOptions, type RuleOptions } from './rule-options.ts'
+import { refused, shown, VALUE_KEYS, valueRule } from './rule-value.ts'
+import type { WrittenMap } from './written.ts'
+
+/** Text as it stands; through a `table` where the ERP's codes are not ours. */
+export function textRule(written: WrittenMap, type: FieldType, compiling: Compiling): CompiledRule {
+  const options = openOptions(written, [...VALUE_KEYS, 'strip', 'table', 'otherwise'], compiling)
+  const strip = stripOf(options)
+  const table = options.table('table')
+  const otherwise = options.text('otherwise')
+  if (options.has('otherwise') && !options.has('table')) options.fail('"otherwise" belongs to a "table"')
+  checkClosedList(options, type, [...(table?.values() ?? []), ...(otherwise === null ? [] : [otherwise])])
+  const whenEmpty = type.nullable ? null : undefined
+  if (table === null) return valueRule(options, type, (text) => strip(text), whenEmpty)
+  return valueRule(
+    options,
+    type,
+    (text, scope, field) => {
+      const found = table.get(text) ?? otherwise
+      if (found !== null) return found
+      return field.refuse(scope, 'CODE_UNKNOWN', `${field.name} "${shown(text)}" is not in the table`)
+    },
+    table.get('') ?? whenEmpty,
+  )
+}
+
+/** A whole number. */
+export function integerRule(written: WrittenMap, type: FieldType, compiling: Compiling): CompiledRule {
+  const options = openOptions(written, [...VALUE_KEYS, 'thousands', 'sign'], compiling)
+  const number = compileNumber(options, compiling)
+  return valueRule(options, type, (text, scope, field) => {
+    const value = number(text, scope, field, null)
+    if (typeof value !== 'string') return value
+    const whole = Number(/^-?\d+(?=(?:\.0+)?$)/.exec(value)?.[0] ?? Number.NaN)
+    return Number.isSafeInteger(whole) ? whole : refused(field, scope, text, 'is not a whole number')
+  })
+}
+
+/** An exact decimal. */
+export function decimalRule(written: WrittenMap, type: FieldType, compiling: Compiling): CompiledRule {
+  const options = openOptions(written, [...VALUE_KEYS, ...NUMBER_KEYS], compiling)
+  const number = compileNumber(options, compiling)
+  return valueRule(options, type, (text, scope, field) => number(text, scope, field, null))
+}
+
+/** True or false, by the texts that the ERP uses for them. An empty field may be one of them. */
+export function booleanRule(written: WrittenMap, type: FieldType, compiling: Compiling): CompiledRule {
+  const options = openOptions(written, [...VALUE_KEYS, 'whenTrue', 'whenFalse'], compiling)
+  const meanings = new Map<string, boolean>()
+  for (const [name, value] of [
+    ['whenTrue', true],
+    ['whenFalse', false],
+  ] as const) {
+    const texts = options.texts(name)
+    if (texts === null && !options.has(name)) options.fail(`"${name}" is missing: which texts mean ${value}?`)
+    for (const text of texts ?? []) {
+      if (meanings.get(text) === !value) options.fail(`"${text}" cannot mean both true and false`)
+      meanings.set(text, value)
+    }
+  }
+  return valueRule(
+    options,
+    type,
+    (text, scope, field): Json | Refusal =>
+      meanings.get(text) ?? refused(field, scope, text, 'is neither one of whenTrue nor of whenFalse'),
+    meanings.get(''),
+  )
+}
+
+/** `strip: leading-zeros` takes the zeros that SAP fills numeric keys with; keys with letters have none to take. */
+export function stripOf(options: RuleOptions): (text: string) => string {
+  const strip = options.oneOf('strip', ['leading-zeros'])
+  return strip === null
+    ? (text) => text
+    : (text) => (/^\d+$/.test(text) ? text.replace(/^0+(?=\d)/, '') : text)
+}
+
+/** Values that can be seen when the file is read must be in the target's closed list. */
+export function checkClosedList(options: RuleOptions, type: FieldType, values: readonly string[]): void {
+  if (type.kind !== 'string' || type.values === undefined) return
+  for (const value of values) {
+    if (!type.values.includes(value)) {
+      options.fail(`"${value}" cannot stand in this field${suggestion(value, type.values)}`)
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import type { Json } from '../../adapters/contract.ts'
+import { type Compiling, Refusal, type Scope } from './rule.ts'
+import { openOptions } from './rule-options.ts'
+import { empty, missing } from './rule-value.ts'
+import { compileSourceField, readText, type SourceField } from './source-field.ts'
+import { mistakeAt, type Written } from './written.ts'
+
+/** The business key of a record, compiled from a mapping's `key`. */
+export type Keys = Readonly<{
+  /** Parts percent-encoded and joined by `/`. */
+  subject(scope: Scope): string | Refusal
+  /** The raw key columns by their names in the ERP. */
+  erpKeys(scope: Scope): { readonly [name: string]: Json }
+}>
+
+type Part = Readonly<{ field: SourceField; isOptional: boolean }>
+
+/**
+ * `key: [EBELN]`, or `{ from: CHARG, optional: true }` for a part that may be empty (a batch). Two empty parts of
+ * different columns stay apart, since every part keeps its place between the slashes.
+ */
+export function compileSubject(written: Written, compiling: Compiling): Keys {
+  const items = written.kind === 'list' ? written.items : written.kind === 'text' ? [written] : []
+  if (items.length === 0) {
+    compiling.mistakes.push(
+      mistakeAt(written, '"key" is missing: the columns of the business key, key: [EBELN]'),
+    )
+  }
+  const parts = items.map((item) => compilePart(item, compiling)).filter((part) => part !== null)
+  return {
+    subject(scope) {
+      let subject = ''
+      for (const [index, { field, isOptional }] of parts.entries()) {
+        const text = readText(field, scope)
+        if (text === undefined) return missing(field, scope)
+        if (text instanceof Refusal) return text
+        if (text === '' && !isOptional) return empty(field, scope)
+        if (!text.isWellFormed()) return field.refuse(scope, 'VALUE_REFUSED', `${field.name} is broken text`)
+        subject += index === 0 ? encodeURIComponent(text) : `/${encodeURIComponent(text)}`
+      }
+      return subject
+    },
+    erpKeys(scope) {
+      const keys: { [name: string]: Json } = {}
+      for (const { field } of parts) {
+        const text = readText(field, scope)
+        keys[field.name] = typeof text === 'string' && text !== '' ? text : null
+      }
+      return keys
+    },
+  }
+}
+
+function compilePart(written: Written, compiling: Compiling): Part | null {
+  if (written.kind !== 'map') {
+    const field = compileSourceField(written, compiling)
+    return field === null ? null : { field, isOptional: false }
+  }
+  const options = openOptions(written, ['from', 'optional'], compiling)
+  const field = options.field('from', true)
+  return field === null ? null : { field, isOptional: options.flag('optional') }
+}
