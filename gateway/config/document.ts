@@ -10,6 +10,7 @@ import {
   type ParsedNode,
   parseDocument,
   type Scalar,
+  type SchemaOptions,
   type YAMLError,
 } from 'yaml'
 import type { Mistake, Place } from '../mapping/mistake.ts'
@@ -37,6 +38,12 @@ export type ConfigTree = Readonly<{
 
 /** `tree` is null where no meaning can be got out of the text at all; `mistakes` then say why. */
 export type Reading = Readonly<{ tree: ConfigTree | null; mistakes: readonly Mistake[] }>
+
+/** Scalars are text, except plain `true`, `false` and `null`: `0010`, `1.10`, `no` and dates stay what was written. */
+export const YAML_SCHEMA = {
+  schema: 'failsafe',
+  customTags: ['null', 'bool'],
+} as const satisfies SchemaOptions
 
 export const CONFIG_BYTES_MAX = 1_000_000
 export const CONFIG_DEPTH_MAX = 32
@@ -101,8 +108,7 @@ function parseFile(file: string, files: Files, mistakes: Mistake[]): Source | nu
   }
   const lines = new LineCounter()
   const document = parseDocument(text, {
-    schema: 'failsafe',
-    customTags: ['null', 'bool'],
+    ...YAML_SCHEMA,
     lineCounter: lines,
     prettyErrors: false,
     stringKeys: true,

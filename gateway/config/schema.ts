@@ -38,7 +38,7 @@ export function configSchema(adapters: readonly ConfigAdapter[]) {
 /** A source whose kind is not known: what belongs to the gateway is checked all the same. */
 export function foreignSourceSchema() {
   return z.strictObject({
-    kind: z.unknown(),
+    kind: z.unknown().optional(),
     ...sourceKeys(z.unknown(), z.looseObject(FEED_KEYS)),
   })
 }
