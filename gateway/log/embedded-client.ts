@@ -60,6 +60,13 @@ export function connectEmbeddedLog(descriptor: EmbeddedDescriptor, runtime: Runt
     },
     subscribe(group, topics, signal) {
       calls.assertOpen()
+      if (!descriptor.deals) {
+        // Two dealers that do not know of each other would give one partition to two owners.
+        throw new LogError(
+          'LOG_MISUSED',
+          'Groups are joined in the thread that opened the log, nowhere else.',
+        )
+      }
       const until = AbortSignal.any([signal, calls.closing])
       return groups.join(group, partitionsOf(reading, topics), until)
     },

@@ -6,7 +6,14 @@ import type { TopicSpec, TopicState } from './port.ts'
  * What crosses between the threads that use the embedded log and the one that writes it. Records cross as one buffer
  * per transaction, which is handed over and not copied.
  */
-export type EmbeddedDescriptor = Readonly<{ port: MessagePort; folder: string; partitions: number }>
+export type EmbeddedDescriptor = Readonly<{
+  port: MessagePort
+  folder: string
+  /** Of topics that are made. */
+  partitions: number
+  /** Whether this thread deals the partitions of groups to their members; one thread of a log does. */
+  deals: boolean
+}>
 
 export type Request = Readonly<
   | { kind: 'ensure'; id: number; specs: readonly TopicRequest[]; partitions: number }

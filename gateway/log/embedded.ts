@@ -32,7 +32,10 @@ export type EmbeddedLogOptions = Readonly<{
  * holds up no other work, and everything that arrives meanwhile shares the next one.
  */
 export interface EmbeddedLog extends EmbeddedConnection {
-  /** For another thread: `postMessage(descriptor, [port])`, or worker data with the port in the transfer list. */
+  /**
+   * For another thread: `postMessage(descriptor, [port])`, or worker data with the port in the transfer list. All of
+   * `Log` works there but `subscribe`.
+   */
   connect(): Readonly<{ descriptor: EmbeddedDescriptor; port: EmbeddedDescriptor['port'] }>
 }
 
@@ -43,11 +46,11 @@ export interface EmbeddedLog extends EmbeddedConnection {
 export async function createEmbeddedLog(options: EmbeddedLogOptions): Promise<EmbeddedLog> {
   const { folder, partitions, runtime } = options
   const worker = await startWriter(options)
-  const connect = () => {
+  const connect = (deals: boolean) => {
     const { port1, port2 } = new MessageChannel()
     const command: WriterCommand = { kind: 'connect', port: port2 }
     worker.postMessage(command, [port2])
-    return { descriptor: { port: port1, folder, partitions }, port: port1 }
+    return { descriptor: { port: port1, folder, partitions, deals }, port: port1 }
   }
   let isClosing = false
   const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
@@ -60,10 +63,10 @@ export async function createEmbeddedLog(options: EmbeddedLogOptions): Promise<Em
     const message = 'The thread that writes the log ended unexpectedly; start the gateway again.'
     options.failed?.(new LogError('LOG_STOPPED', message, crash))
   })
-  const own = connectEmbeddedLog(connect().descriptor, runtime)
+  const own = connectEmbeddedLog(connect(true).descriptor, runtime)
   return {
     ...own,
-    connect,
+    connect: () => connect(false),
     async close() {
       await own.close()
       if (isClosing) return await ended
