@@ -1,12 +1,10 @@
-/** What can be wrong with the schemas themselves. An event that does not fit its schema is a value, not an error. */
-export const SCHEMA_ERRORS = {
-  SCHEMA_INVALID: 'A schema file cannot be used.',
-  SCHEMA_UNKNOWN: 'No schema has this name.',
-} as const
+/** SCHEMA_INVALID: a schema file cannot be used. SCHEMA_UNKNOWN: no schema has this name. */
+export type SchemaErrorCode = 'SCHEMA_INVALID' | 'SCHEMA_UNKNOWN'
 
-export type SchemaErrorCode = keyof typeof SCHEMA_ERRORS
-
-/** The one error of this room. `message` is a sentence for whoever keeps the schemas, with file and pointer. */
+/**
+ * The one error of this room. `message` is a sentence for whoever keeps the schemas, with file and pointer. An event
+ * that does not fit its schema is a value, not an error.
+ */
 export class SchemaError extends Error {
   override readonly name = 'SchemaError'
   readonly code: SchemaErrorCode

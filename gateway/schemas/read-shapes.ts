@@ -94,7 +94,8 @@ function readReference(place: Place, node: JsonObject, reference: string): Node 
   const inside = { ...place, file, pointer, within: [...place.within, file + pointer] }
   const read = readNode(inside, definition)
   const { shape } = read
-  const named = shape.kind === 'object' || shape.kind === 'text' ? { ...shape, name: { file, name } } : shape
+  const isNamed = (shape.kind === 'object' || shape.kind === 'text') && shape.name === null
+  const named = isNamed ? { ...shape, name: { file, name } } : shape
   return withMarks(node, { ...read, shape: named })
 }
 

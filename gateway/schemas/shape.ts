@@ -32,12 +32,10 @@ export type MapShape = Readonly<{ kind: 'map'; nullable: boolean; values: Shape 
 /** `order`: the field of the items that a list is sorted by, `.` for the items themselves. */
 export type ListShape = Readonly<{ kind: 'list'; nullable: boolean; items: Shape; order: string }>
 
-export const TEXT_FORMATS = ['text', 'decimal', 'date', 'date-time'] as const
-
 export type TextShape = Readonly<{
   kind: 'text'
   nullable: boolean
-  format: (typeof TEXT_FORMATS)[number]
+  format: 'text' | 'decimal' | 'date' | 'date-time'
   name: ShapeName | null
   description: string
   /** A closed list, or null. */

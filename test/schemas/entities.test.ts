@@ -168,7 +168,7 @@ describe('what the schemas say about entities', () => {
     expect(identities).toEqual({
       item: ['company', 'item'],
       'item-plant': ['company', 'item', 'plant'],
-      partner: ['company', 'number', 'numberRange'],
+      partner: ['company', 'numberRange', 'number'],
       payment: ['company', 'number', 'year'],
       'purchase-order': ['company', 'number'],
       'stock-level': ['company', 'plant', 'warehouse', 'item', 'batch', 'stockType'],

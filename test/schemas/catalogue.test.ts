@@ -1,0 +1,134 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { decodeEvent, encodeEvent, kindOf } from '../../gateway/envelope.ts'
+import type { Event } from '../../gateway/event.ts'
+import type { EntityData } from '../../gateway/schemas/entities.generated.ts'
+import { loadSchemas } from '../../gateway/schemas/load.ts'
+import { readShapes } from '../../gateway/schemas/read-shapes.ts'
+import { entityTopic } from '../../gateway/topics.ts'
+import { asyncapi } from '../../scripts/generate/asyncapi.ts'
+import { typesOf } from '../../scripts/generate/entity-types.ts'
+import { ROOT } from '../../scripts/steps.ts'
+import { CHECKOUT, EVENTS, folderOf } from './schema-folder.ts'
+
+const CATALOGUE = 'schemas/asyncapi.yaml'
+
+type Message = Readonly<{ name: string; examples: readonly Readonly<{ payload: Event }>[] }>
+
+type Catalogue = Readonly<{
+  asyncapi: string
+  channels: Readonly<Record<string, { address: string; messages: Record<string, { $ref: string }> }>>
+  components: { messages: Record<string, Message>; schemas: { envelope: { schema: object } } }
+}>
+
+describe('the catalogue of events', () => {
+  const schemas = loadSchemas(CHECKOUT, EVENTS)
+  let catalogue: Catalogue
+
+  beforeAll(async () => {
+    const files = await asyncapi.files()
+    catalogue = parse(files[CATALOGUE] ?? '')
+  })
+
+  test('has a channel with three messages for every entity', () => {
+    expect(catalogue.asyncapi).toBe('3.0.0')
+    expect(Object.keys(catalogue.channels)).toEqual(schemas.entities)
+    for (const [entity, channel] of Object.entries(catalogue.channels)) {
+      expect(channel.address).toBe(entityTopic(entity))
+      expect(Object.keys(channel.messages)).toEqual(['created', 'changed', 'deleted'])
+    }
+  })
+
+  test('refers to nothing that is not there', () => {
+    const references = [...JSON.stringify(catalogue).matchAll(/"\$ref":"([^"]*)"/g)].map(
+      ([, reference]) => reference,
+    )
+    expect(references.length).toBeGreaterThan(50)
+    for (const reference of new Set(references)) {
+      const [file = '', pointer = ''] = (reference ?? '').split('#')
+      const path = join(ROOT, 'schemas', file)
+      if (file !== '') expect(existsSync(path), reference).toBe(true)
+      const document: unknown = file === '' ? catalogue : JSON.parse(readFileSync(path, 'utf8'))
+      const steps = pointer.split('/').slice(1)
+      const found = steps.reduce((node, step) => Object(node)[step], document)
+      expect(found, reference).toBeDefined()
+    }
+  })
+
+  test('shows examples that are events, and that fit their schemas', () => {
+    const isEnvelope = new Ajv2020({ formats: { 'date-time': true, 'uri-reference': true } }).compile(
+      catalogue.components.schemas.envelope.schema,
+    )
+    for (const { name, examples } of Object.values(catalogue.components.messages)) {
+      expect(examples).toHaveLength(1)
+      for (const { payload } of examples) {
+        expect(decodeEvent(encodeEvent(payload)).type).toBe(name)
+        expect(isEnvelope(payload), JSON.stringify(isEnvelope.errors)).toBe(true)
+        const { entity = '', action } = kindOf(name) ?? {}
+        const schema = schemas.entity(entity)
+        expect(payload.dataschema).toBe(schema.uri)
+        const check = action === 'deleted' ? schema.validateDeleted : schema.validate
+        expect(check(payload.data)).toEqual([])
+      }
+    }
+  })
+})
+
+describe('the types of the entities', () => {
+  test('say what the schemas say', () => {
+    const line: EntityData['purchase-order']['lines'][number] = {
+      line: '00010',
+      description: '部品',
+      item: null,
+      ordered: { value: '1.000', unit: 'H87' },
+      net: { value: '12345', currency: 'JPY' },
+    }
+    // @ts-expect-error A decimal is a text, or it would not be exact.
+    line.net.value satisfies number
+    // @ts-expect-error Codes are a closed list.
+    const status: EntityData['payment']['status'] = { code: 'paid' }
+    expect(status.code).toBe('paid')
+  })
+
+  test('are made for whatever a schema may hold', () => {
+    const thing = {
+      title: 'Thing',
+      description:
+        'Something whose description is so long that it does not fit in one line of a hundred characters.',
+      type: 'object',
+      additionalProperties: false,
+      required: ['code', 'list'],
+      properties: {
+        code: { type: 'string', enum: ['a', 'b'], description: 'Closed.' },
+        list: { type: 'array', items: { type: ['boolean', 'null'] }, 'x-order': '.' },
+        names: { type: ['object', 'null'], additionalProperties: { type: 'string' } },
+        count: { type: 'integer', minimum: 0, maximum: 9 },
+      },
+    }
+    expect(typesOf(readShapes(folderOf({ 'my-thing.v1.json': thing }), 'schemas'))).toBe(
+      [
+        '// Generated by `npm run generate` from schemas/events; do not edit.',
+        '',
+        '/**',
+        ' * Something whose description is so long that it does not fit in one line of a hundred characters.',
+        ' */',
+        'export type MyThingData = Readonly<{',
+        '  /** Closed. */',
+        "  code: 'a' | 'b'",
+        '  list: readonly (boolean | null)[]',
+        '  names?: Readonly<Record<string, string>> | null',
+        '  count?: number',
+        '}>',
+        '',
+        '/** The data of an event that is not a deletion, by entity. */',
+        'export type EntityData = Readonly<{',
+        "  'my-thing': MyThingData",
+        '}>',
+        '',
+      ].join('\n'),
+    )
+  })
+})
