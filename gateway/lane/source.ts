@@ -96,6 +96,11 @@ export class Source {
     await this.#connection.close()
   }
 
+  /** Lets go of the connection, where the source was only looked at. */
+  close(): Promise<void> {
+    return this.#connection.close()
+  }
+
   statuses(): readonly LaneStatus[] {
     return [...this.#supervisors.values()].map((supervisor) => supervisor.status())
   }

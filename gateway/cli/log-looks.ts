@@ -1,0 +1,121 @@
+import { decodeEvent } from '../envelope.ts'
+import { decodeReject } from '../lane/reject-record.ts'
+import type { EmbeddedReader } from '../log/embedded.ts'
+import type { LogRecord } from '../log/port.ts'
+import { sanitise } from '../sanitise.ts'
+import { TOPICS } from '../topics.ts'
+import { readConfiguration } from './configuration.ts'
+import { CommandFailure, EXIT } from './failure.ts'
+import { textTable } from './text-table.ts'
+import type { World } from './world.ts'
+
+export type EventsOptions = Readonly<{
+  topic: string | null
+  /** Record key, or the subject alone. */
+  key: string | null
+  follow: boolean
+  json: boolean
+  limit: number
+}>
+
+/** `erpgw events`: what stands in the log, newest last; with `follow`, what comes as well. Beside a running gateway. */
+export async function showEvents(world: World, configPath: string, options: EventsOptions): Promise<number> {
+  const { config } = readConfiguration(world, configPath, false)
+  const reader = world.readLog(config)
+  try {
+    const partitions = partitionsOf(reader, options.topic, 'erp.')
+    const last: LogRecord[] = []
+    const ends: number[] = []
+    for (const [index, place] of partitions.entries()) {
+      ends[index] = await reader.end(place, world.signal)
+      for await (const chunk of reader.readTo(place, 0, { signal: world.signal })) {
+        for (const record of chunk.records) if (isWanted(record, options.key)) last.push(record)
+        if (last.length > options.limit * 20) keepNewest(last, options.limit)
+      }
+    }
+    keepNewest(last, options.limit)
+    for (const record of last) world.out(lineOf(record, options.json))
+    if (options.follow) {
+      await Promise.all(
+        partitions.map(async (place, index) => {
+          for await (const chunk of reader.follow(place, ends[index] ?? 0, world.signal)) {
+            for (const record of chunk.records) {
+              if (isWanted(record, options.key)) world.out(lineOf(record, options.json))
+            }
+          }
+        }),
+      )
+    }
+    return EXIT.ok
+  } finally {
+    await reader.close()
+  }
+}
+
+/** `erpgw rejects`: what could not be understood, newest last. Raw bytes are shown only on purpose. */
+export async function showRejects(
+  world: World,
+  configPath: string,
+  options: Readonly<{ raw: boolean; limit: number }>,
+): Promise<number> {
+  const { config } = readConfiguration(world, configPath, false)
+  const reader = world.readLog(config)
+  try {
+    const last: LogRecord[] = []
+    for (const place of partitionsOf(reader, TOPICS.rejects, '')) {
+      for await (const chunk of reader.readTo(place, 0, { signal: world.signal })) {
+        last.push(...chunk.records.filter((record) => record.value !== null))
+        if (last.length > options.limit * 20) keepNewest(last, options.limit)
+      }
+    }
+    keepNewest(last, options.limit)
+    const rejects = last.flatMap(({ value }) => (value === null ? [] : [decodeReject(value)]))
+    world.out(
+      textTable(
+        ['WHEN', 'LANE', 'WHERE', 'CODE', 'RULE', 'REASON'],
+        rejects.map((one) => [one.at, one.lane, one.where, one.code, one.rule ?? '–', one.reason]),
+      ),
+    )
+    if (options.raw) {
+      for (const one of rejects) {
+        world.out(`\n${sanitise(one.where)}\n${sanitise(Buffer.from(one.raw, 'base64').toString('utf8'))}\n`)
+      }
+    }
+    return EXIT.ok
+  } finally {
+    await reader.close()
+  }
+}
+
+function partitionsOf(reader: EmbeddedReader, topic: string | null, prefix: string) {
+  const topics = reader.topics()
+  const chosen = topics.filter(({ name }) => (topic === null ? name.startsWith(prefix) : name === topic))
+  if (chosen.length === 0 && topic !== null) {
+    const names = topics.map(({ name }) => name).join(', ')
+    throw new CommandFailure(`The log has no topic ${topic}; it has: ${names || 'none yet'}.`, EXIT.usage)
+  }
+  return chosen.flatMap(({ name, partitions }) =>
+    Array.from({ length: partitions }, (_, partition) => ({ topic: name, partition })),
+  )
+}
+
+function isWanted(record: LogRecord, key: string | null): boolean {
+  if (record.value === null) return false
+  return key === null || record.key === key || record.key?.endsWith(`/${key}`) === true
+}
+
+function keepNewest(records: LogRecord[], limit: number): void {
+  records.sort((a, b) => a.time - b.time || a.offset - b.offset)
+  records.splice(0, Math.max(0, records.length - limit))
+}
+
+function lineOf(record: LogRecord, json: boolean): string {
+  const text = new TextDecoder().decode(record.value ?? new Uint8Array())
+  if (json) return `${text}\n`
+  if (!record.topic.startsWith('erp.')) {
+    return `${new Date(record.time).toISOString()}  ${record.topic}  ${sanitise(record.key ?? '–')}  ${sanitise(text)}\n`
+  }
+  const event = decodeEvent(record.value ?? new Uint8Array())
+  const changed = event.changedfields === undefined ? '' : `  [${event.changedfields}]`
+  return `${new Date(record.time).toISOString()}  ${event.type}  ${sanitise(record.key ?? '–')}  r${event.revision} ${event.origin}${sanitise(changed)}\n`
+}

@@ -1,0 +1,272 @@
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { sanitise } from '../sanitise.ts'
+import { DEFAULT_CONFIG } from './configuration.ts'
+import { CommandFailure, EXIT } from './failure.ts'
+import { writeStarter } from './init.ts'
+import { carryOut } from './lane-verbs.ts'
+import { showEvents, showRejects } from './log-looks.ts'
+import { checkAll, explain, preview, showStatus } from './looks.ts'
+import { run } from './run.ts'
+import type { World } from './world.ts'
+
+/** Runs one command line; resolves to the exit code. Prints what goes wrong; throws only what is a bug. */
+export async function runCommandLine(world: World): Promise<number> {
+  let exitCode: number = EXIT.ok
+  const ended = (code: number) => {
+    exitCode = code
+  }
+  try {
+    await program(world, ended).parseAsync([...world.argv], { from: 'user' })
+    return exitCode
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
+    if (error instanceof CommandFailure) {
+      world.err(`${safeLines(error.message)}\n`)
+      return error.exitCode
+    }
+    world.err(`${safeLines(error instanceof Error ? error.message : String(error))}\n`)
+    return EXIT.failed
+  }
+}
+
+type Ended = (exitCode: number) => void
+
+function program(world: World, ended: Ended): Command {
+  const erpgw = new Command('erpgw')
+    .description('Gateway between ERPs without a modern API and DingTalk.')
+    .version(world.version)
+    .option('-c, --config <path>', 'the config: a YAML file, or a folder of them', DEFAULT_CONFIG)
+    .exitOverride()
+    .configureOutput({ writeOut: world.out, writeErr: world.err })
+    .showSuggestionAfterError()
+  const configOf = () => erpgw.opts<{ config: string }>().config
+  addStart(erpgw, world, configOf, ended)
+  addLooks(erpgw, world, configOf, ended)
+  addLaneVerbs(erpgw, world, configOf)
+  addDecisions(erpgw, world, configOf)
+  return erpgw
+}
+
+function addStart(erpgw: Command, world: World, configOf: () => string, ended: Ended): void {
+  example(
+    erpgw
+      .command('init')
+      .description('write a commented starter config')
+      .argument('[path]', 'where to write it', DEFAULT_CONFIG)
+      .action((path: string) => ended(writeStarter(world, path))),
+    'erpgw init',
+  )
+  example(
+    erpgw
+      .command('check')
+      .description('check config, mappings, secrets, connections and permissions; changes nothing')
+      .action(async () => ended(await checkAll(world, configOf()))),
+    'erpgw check --config /etc/erpgw/gateway.yaml',
+  )
+  example(
+    erpgw
+      .command('preview')
+      .description('show the first records of a feed as canonical events; moves nothing')
+      .argument('<source>')
+      .argument('<feed>')
+      .option('-n, --limit <count>', 'how many records', count, 20)
+      .action(async (source: string, feed: string, { limit }: { limit: number }) =>
+        ended(await preview(world, configOf(), source, feed, limit)),
+      ),
+    'erpgw preview k3 purchase-orders -n 5',
+  )
+  example(
+    erpgw
+      .command('run')
+      .description('run the gateway until it is told to stop')
+      .option('--once', 'publish everything that is there, tell people, and end')
+      .action(async ({ once }: { once?: boolean }) => ended(await run(world, configOf(), once === true))),
+    'erpgw run --once',
+  )
+}
+
+function addLooks(erpgw: Command, world: World, configOf: () => string, ended: Ended): void {
+  example(
+    erpgw
+      .command('status')
+      .description('what every lane of the running gateway does')
+      .option('--json', 'as JSON')
+      .action(async ({ json }: { json?: boolean }) =>
+        ended(await showStatus(world, configOf(), json === true)),
+      ),
+    'erpgw status',
+  )
+  example(
+    erpgw
+      .command('events')
+      .description('show events of the log, newest last')
+      .option('-t, --topic <topic>', 'one topic; all events otherwise')
+      .option('-k, --key <key>', 'one record: its key, or its subject')
+      .option('-n, --limit <count>', 'how many', count, 20)
+      .option('-f, --follow', 'wait for more')
+      .option('--json', 'whole events, one a line')
+      .action(
+        async (options: { topic?: string; key?: string; limit: number; follow?: boolean; json?: boolean }) =>
+          ended(
+            await showEvents(world, configOf(), {
+              topic: options.topic ?? null,
+              key: options.key ?? null,
+              limit: options.limit,
+              follow: options.follow === true,
+              json: options.json === true,
+            }),
+          ),
+      ),
+    'erpgw events --topic erp.payment.v1 --follow',
+  )
+  example(
+    erpgw
+      .command('explain')
+      .description('show the effective config, with defaults; secrets stay references')
+      .action(() => ended(explain(world, configOf()))),
+    'erpgw explain',
+  )
+  const rejects = example(
+    erpgw
+      .command('rejects')
+      .description('show records that could not be understood, newest last')
+      .option('-n, --limit <count>', 'how many', count, 20)
+      .option('--raw', 'with the raw bytes of the source')
+      .action(async (options: { limit: number; raw?: boolean }) =>
+        ended(await showRejects(world, configOf(), { raw: options.raw === true, limit: options.limit })),
+      ),
+    'erpgw rejects --raw -n 3',
+  )
+  example(
+    rejects
+      .command('retry')
+      .description('try all rejected records of a lane again, after the mapping was mended')
+      .argument('<source>')
+      .argument('<feed>')
+      .action(async (source: string, feed: string) => {
+        const value = await carryOut(world, configOf(), { verb: 'retry-rejects', source, feed })
+        const result = value as { tried: number; published: number; rejectedAgain: number }
+        world.out(
+          `${result.tried} tried, ${result.published} published, ${result.rejectedAgain} still rejected\n`,
+        )
+      }),
+    'erpgw rejects retry k3 payments',
+  )
+}
+
+function addLaneVerbs(erpgw: Command, world: World, configOf: () => string): void {
+  for (const verb of ['pause', 'resume'] as const) {
+    example(
+      erpgw
+        .command(verb)
+        .description(verb === 'pause' ? 'let a source, or one feed, stand still' : 'let it go on')
+        .argument('<source>')
+        .argument('[feed]')
+        .option('--reason <text>', 'why, for the record', 'by hand')
+        .action(async (source: string, feed: string | undefined, { reason }: { reason: string }) => {
+          const decision = { by: world.user, reason }
+          await carryOut(world, configOf(), { verb, source, feed: feed ?? null, decision })
+          world.out(`${verb}d\n`)
+        }),
+      `erpgw ${verb} k3 payments`,
+    )
+  }
+  example(
+    erpgw
+      .command('remap')
+      .description('publish what an edited mapping changes, or accept it quietly')
+      .argument('<source>')
+      .argument('<feed>')
+      .option('--publish', 'read everything again and publish what differs, with origin remap')
+      .option('--quiet', 'publish nothing; records take the new mapping when they change')
+      .option('--reason <text>', 'why, for the record', 'by hand')
+      .action(
+        async (
+          source: string,
+          feed: string,
+          options: { publish?: boolean; quiet?: boolean; reason: string },
+        ) => {
+          if ((options.publish === true) === (options.quiet === true)) {
+            throw new CommandFailure('Say either --publish or --quiet.', EXIT.usage)
+          }
+          const mode = options.publish === true ? 'publish' : 'quiet'
+          const decision = { by: world.user, reason: options.reason }
+          await carryOut(world, configOf(), { verb: 'remap', source, feed, mode, decision })
+          world.out(mode === 'publish' ? 'the remap begins with the next run\n' : 'accepted\n')
+        },
+      ),
+    'erpgw remap k3 purchase-orders --publish',
+  )
+}
+
+function addDecisions(erpgw: Command, world: World, configOf: () => string): void {
+  example(
+    erpgw
+      .command('resync')
+      .description('read a feed again from its start and publish what differs from the log')
+      .argument('<source>')
+      .argument('<feed>')
+      .requiredOption('--reason <text>', 'why, for the record')
+      .option('--new-lineage', 'begin every record at revision 1 again, for consumers that start over')
+      .action(async (source: string, feed: string, options: { reason: string; newLineage?: boolean }) => {
+        const decision = { by: world.user, reason: options.reason }
+        const newLineage = options.newLineage === true
+        await carryOut(world, configOf(), { verb: 'resync', source, feed, newLineage, decision })
+        world.out('the resync begins with the next run\n')
+      }),
+    'erpgw resync k3 payments --reason "backup of 2 March restored"',
+  )
+  example(
+    erpgw
+      .command('decide')
+      .description('answer what holds a lane: a blown fuse, another system, another shape, too many rejects')
+      .argument('<source>')
+      .argument('<feed>')
+      .option('--allow', 'accept what was seen and go on')
+      .option('--refuse', 'leave the lane held, on the record')
+      .option('--reason <text>', 'why, for the record')
+      .action(
+        async (
+          source: string,
+          feed: string,
+          options: { allow?: boolean; refuse?: boolean; reason?: string },
+        ) => {
+          await decide(world, configOf(), source, feed, options)
+        },
+      ),
+    'erpgw decide k3 stock --allow --reason "warehouse 7 was closed"',
+  )
+}
+
+async function decide(
+  world: World,
+  config: string,
+  source: string,
+  feed: string,
+  options: { allow?: boolean; refuse?: boolean; reason?: string },
+): Promise<void> {
+  const isAnswer = (options.allow === true) !== (options.refuse === true)
+  if (!isAnswer || options.reason === undefined) {
+    throw new CommandFailure(
+      'Say --allow or --refuse, with a --reason. `erpgw status` shows what was seen.',
+      EXIT.usage,
+    )
+  }
+  const decision = { by: world.user, reason: options.reason }
+  const allow = options.allow === true
+  await carryOut(world, config, { verb: 'decide', source, feed, allow, decision })
+  world.out(allow ? 'allowed; the lane goes on\n' : 'refused; the lane stays held\n')
+}
+
+function example(command: Command, line: string): Command {
+  return command.addHelpText('after', `\nExample:\n  ${line}`)
+}
+
+function count(text: string): number {
+  if (!/^[1-9][0-9]{0,3}$/.test(text)) throw new InvalidArgumentError('It must be a number from 1 to 9999.')
+  return Number(text)
+}
+
+function safeLines(text: string): string {
+  return text.split('\n').map(sanitise).join('\n')
+}

@@ -1,0 +1,50 @@
+import type { OnceResult } from '../gateway.ts'
+import { isAbort } from '../runtime.ts'
+import { readConfiguration } from './configuration.ts'
+import { CommandFailure, EXIT } from './failure.ts'
+import { LANE_HEADINGS, laneRows } from './lane-rows.ts'
+import { followProgress } from './progress.ts'
+import { textTable } from './text-table.ts'
+import type { World } from './world.ts'
+
+/** `erpgw run`: the gateway, until the process is asked to end; with `once`, until everything that is there is told. */
+export async function run(world: World, configPath: string, once: boolean): Promise<number> {
+  const { config, language } = readConfiguration(world, configPath)
+  const opened = await world.open(config, language)
+  const { gateway, logger } = opened
+  const done = new AbortController()
+  const progress = world.isTerminal ? followProgress(world, gateway, done.signal) : Promise.resolve()
+  try {
+    await opened.serve()
+    if (!once) {
+      logger.info('The gateway runs.', { gateway: config.gateway, sources: Object.keys(config.sources) })
+      await gateway.run(world.signal)
+      return EXIT.ok
+    }
+    return report(world, await gateway.once(world.signal))
+  } catch (error) {
+    if (isAbort(error, world.signal)) return EXIT.ok
+    throw error
+  } finally {
+    done.abort()
+    await progress
+    await opened.close()
+    logger.info('The gateway has ended.')
+  }
+}
+
+function report(world: World, { lanes, published, trouble }: OnceResult): number {
+  world.out(textTable(LANE_HEADINGS, laneRows(lanes)))
+  const bad = lanes.filter((lane) => lane.state !== 'waiting')
+  if (bad.length === 0 && published && trouble === null) return EXIT.ok
+  const reasons = [
+    ...bad.map(
+      (lane) =>
+        `${lane.source} ${lane.feed}: ${lane.hold?.message ?? lane.stopped?.reason ?? lane.retry?.reason ?? lane.state}`,
+    ),
+    ...(trouble === null ? [] : [`publisher: ${trouble}`]),
+  ]
+  throw new CommandFailure(
+    `Not everything went through:\n${reasons.map((reason) => `  ${reason}`).join('\n')}`,
+  )
+}

@@ -1,0 +1,201 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { adapterOf } from '../adapters/registry.ts'
+import { runCommandLine } from './cli/program.ts'
+import type { OpenGateway, World } from './cli/world.ts'
+import type { Config } from './config/model.ts'
+import { serveControl } from './control/protocol.ts'
+import { createPublisher } from './dingtalk/publisher.ts'
+import { createGateway } from './gateway.ts'
+import { Source } from './lane/source.ts'
+import type { Language } from './language.ts'
+import { createEmbeddedLog, openEmbeddedReader } from './log/embedded.ts'
+import { createMemoryLog } from './log/memory.ts'
+import { askGateway, type ControlServer, controlPath, serveControlSocket } from './node/control-socket.ts'
+import { createFiles } from './node/files.ts'
+import { createHttp } from './node/http.ts'
+import { killAt, readFailpoint } from './node/kill-failpoints.ts'
+import { createLogger } from './node/logger.ts'
+import { createProcessNames, createProcessSecrets } from './node/process-ports.ts'
+import { createMemoryProjection } from './node/projection.ts'
+import { createRuntime } from './node/runtime.ts'
+import { createThreadHosts } from './node/threads.ts'
+import { createRedactor } from './redactor.ts'
+import { createTasks, type Logger, NO_FAILPOINTS } from './runtime.ts'
+import { feedEntities, sourceOptions } from './wiring.ts'
+
+/** The program: wires real ports to the command line. With `worker.ts` the only file that knows what stands behind them. */
+process.umask(0o077)
+
+const runtime = createRuntime()
+const redactor = createRedactor()
+const files = createFiles()
+const secrets = createProcessSecrets(redactor)
+const packageFolder = findPackage()
+const failpoint = readTestFailpoint()
+const stopping = new AbortController()
+for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(name, () => {
+    // The second time means now.
+    if (stopping.signal.aborted) process.exit(1)
+    stopping.abort()
+  })
+}
+
+const world: World = {
+  argv: process.argv.slice(2),
+  folder: process.cwd(),
+  packageFolder,
+  version: packageVersion(),
+  user: userInfo().username,
+  isTerminal: process.stderr.isTTY === true,
+  columns: process.stderr.columns ?? 100,
+  out: (text) => void process.stdout.write(redactor.redact(text)),
+  err: (text) => void process.stderr.write(redactor.redact(text)),
+  signal: stopping.signal,
+  runtime,
+  files,
+  secrets,
+  writeNew(path, text) {
+    try {
+      writeFileSync(path, text, { flag: 'wx', mode: 0o600 })
+      return true
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false
+      throw error
+    }
+  },
+  ask: (config, request) => askGateway(socketOf(config), request),
+  open: openGateway,
+  inspect(config, language, source) {
+    const ports = {
+      runtime,
+      logger: processLogger(),
+      tasks: createTasks(() => undefined),
+      failpoints: NO_FAILPOINTS,
+      log: createMemoryLog({ runtime, partitions: 1 }),
+      projections: { open: () => createMemoryProjection() },
+      secrets,
+      names: createProcessNames(config),
+    }
+    return new Source(sourceOptions(config, source, adapterOf, language, ports), stopping.signal)
+  },
+  readLog: (config) => openEmbeddedReader({ folder: logFolder(config), runtime }),
+}
+
+process.exitCode = await runCommandLine(world)
+// Drivers may keep sockets open that nobody needs any more.
+setTimeout(() => process.exit(), 1_000).unref()
+
+/** How often what retention lets go of is dropped. */
+const PRUNE_EVERY_MS = 600_000
+
+async function openGateway(config: Config, language: Language): Promise<OpenGateway> {
+  mkdirSync(config.data, { recursive: true, mode: 0o700 })
+  if (config.log.driver !== 'embedded') throw new Error('Only the embedded log can be opened by erpgw.')
+  const logger = processLogger()
+  const log = await createEmbeddedLog({
+    folder: logFolder(config),
+    runtime,
+    partitions: config.log.partitions,
+    diskMaxBytes: config.log.diskMaxBytes,
+    failed: (error) => {
+      logger.error('The log failed; the gateway ends.', { reason: error.message })
+      stopping.abort()
+      process.exitCode = 1
+    },
+    ...(failpoint === null ? {} : { failpoint }),
+  })
+  const failpoints =
+    failpoint === null ? NO_FAILPOINTS : killAt(failpoint.name, failpoint.nth, failpoint.ends)
+  const tasks = createTasks(({ owner, name }, error) => {
+    const reason = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    logger.error('A task failed.', { owner, task: name, reason })
+  })
+  const http = createHttp({ names: createProcessNames(config), runtime })
+  const publisher =
+    config.dingtalk === null
+      ? null
+      : createPublisher({
+          config,
+          ports: { runtime, tasks, logger, failpoints, log, http, secrets },
+          templates: language.templates(),
+          compileCondition: language.compileCondition,
+        })
+  const hosts = createThreadHosts({
+    config,
+    packageFolder,
+    connectLog: () => log.connect(),
+    logger,
+    failpoint,
+  })
+  const gateway = createGateway({
+    config,
+    entities: feedEntities(config, language),
+    ports: { runtime, tasks, logger, log },
+    hosts,
+    publisher,
+  })
+  const ending = new AbortController()
+  const pruning = tasks.spawn('log', 'prune', ending.signal, async (signal) => {
+    while (!signal.aborted) {
+      await log.prune(runtime.wall(), signal)
+      await runtime.sleep(PRUNE_EVERY_MS, signal)
+    }
+  })
+  let server: ControlServer | null = null
+  return {
+    gateway,
+    logger,
+    async serve() {
+      server = await serveControlSocket(socketOf(config), (request) => serveControl(gateway, request))
+    },
+    async close() {
+      ending.abort()
+      await pruning.done
+      await server?.close()
+      await hosts.close()
+      await log.close()
+    },
+  }
+}
+
+function processLogger(): Logger {
+  return createLogger({
+    write: (line) => void process.stderr.write(line),
+    isTerminal: process.stderr.isTTY === true,
+    redactor,
+    now: () => runtime.wall(),
+  })
+}
+
+function logFolder(config: Config): string {
+  return join(config.data, 'log')
+}
+
+function socketOf(config: Config): string {
+  return controlPath(config.data, process.platform, tmpdir())
+}
+
+/** The folder with package.json: above `gateway/` in a checkout, above `dist/gateway/` when installed. */
+function findPackage(): string {
+  const here = fileURLToPath(new URL('.', import.meta.url))
+  const candidates = [join(here, '..'), join(here, '..', '..')]
+  const found = candidates.find((folder) => files.read(join(folder, 'package.json')) !== null)
+  if (found === undefined) throw new Error(`No package.json above ${here}; is erpgw installed whole?`)
+  return found
+}
+
+function packageVersion(): string {
+  const text = readFileSync(join(packageFolder, 'package.json'), 'utf8')
+  const { version } = JSON.parse(text) as { version: string }
+  return version
+}
+
+/** Tests end the process at a step of a protocol. */
+function readTestFailpoint() {
+  const text = process.env['ERPGW_FAILPOINT']
+  return text === undefined || text === '' ? null : readFailpoint(text)
+}

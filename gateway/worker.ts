@@ -1,0 +1,91 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { adapterOf } from '../adapters/registry.ts'
+import { Source, type SourcePorts } from './lane/source.ts'
+import { VerbRefused } from './lane/verbs.ts'
+import { loadLanguage } from './language.ts'
+import { connectEmbeddedLog } from './log/embedded.ts'
+import { createFiles } from './node/files.ts'
+import { killAt } from './node/kill-failpoints.ts'
+import { createProcessNames, createProcessSecrets } from './node/process-ports.ts'
+import { createSqliteProjections } from './node/projection.ts'
+import { createRuntime } from './node/runtime.ts'
+import type { ThreadCommand, ThreadReport, ThreadSettings } from './node/threads.ts'
+import { createRedactor } from './redactor.ts'
+import { createTasks, type Logger, NO_FAILPOINTS } from './runtime.ts'
+import { sourceOptions } from './wiring.ts'
+
+/**
+ * The thread of a source: wires real ports, as `main.ts` does for the main thread, and carries out what that tells it.
+ */
+const settings = workerData as ThreadSettings
+const sources = new Map<string, Readonly<{ source: Source; stopping: AbortController }>>()
+
+const tell = (report: ThreadReport) => parentPort?.postMessage(report)
+const redactor = createRedactor()
+const logger: Logger = {
+  info: (message, fields = {}) =>
+    tell({ kind: 'log', level: 'info', message: redactor.redact(message), fields }),
+  warn: (message, fields = {}) =>
+    tell({ kind: 'log', level: 'warn', message: redactor.redact(message), fields }),
+  error: (message, fields = {}) =>
+    tell({ kind: 'log', level: 'error', message: redactor.redact(message), fields }),
+}
+const runtime = createRuntime()
+const files = createFiles()
+const { failpoint } = settings
+const ports: SourcePorts = {
+  runtime,
+  logger,
+  tasks: createTasks(({ owner, name }, error) => {
+    logger.error('A task failed.', { owner, task: name, reason: textOf(error) })
+  }),
+  failpoints: failpoint === null ? NO_FAILPOINTS : killAt(failpoint.name, failpoint.nth, failpoint.ends),
+  log: connectEmbeddedLog(settings.log, runtime),
+  projections: createSqliteProjections(`${settings.config.data}/projections`),
+  secrets: createProcessSecrets(redactor),
+  names: createProcessNames(settings.config),
+}
+const language = loadLanguage(files, settings.packageFolder)
+
+parentPort?.on('message', (command: ThreadCommand) => {
+  switch (command.kind) {
+    case 'start':
+      start(command)
+      return
+    case 'stop':
+      sources.get(command.source)?.stopping.abort()
+      return
+    case 'request':
+      void answer(command)
+  }
+})
+
+function start({ source: name, mode }: Extract<ThreadCommand, { kind: 'start' }>): void {
+  try {
+    const stopping = new AbortController()
+    const options = sourceOptions(settings.config, name, adapterOf, language, ports)
+    const source = new Source(options, stopping.signal)
+    sources.set(name, { source, stopping })
+    source.run(mode).then(
+      () => tell({ kind: 'ended', source: name, reason: null }),
+      (error: unknown) => tell({ kind: 'ended', source: name, reason: textOf(error) }),
+    )
+  } catch (error) {
+    tell({ kind: 'ended', source: name, reason: textOf(error) })
+  }
+}
+
+async function answer({ id, source, request }: Extract<ThreadCommand, { kind: 'request' }>): Promise<void> {
+  try {
+    const running = sources.get(source)
+    if (running === undefined) throw new VerbRefused(`Source ${source} is not running.`)
+    tell({ kind: 'answer', id, value: await running.source.request(request) })
+  } catch (error) {
+    const isVerbRefused = error instanceof VerbRefused
+    tell({ kind: 'refused', id, message: redactor.redact(textOf(error)), isVerbRefused })
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
