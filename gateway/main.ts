@@ -29,6 +29,9 @@ import { feedEntities, sourceOptions } from './wiring.ts'
 /** The program: wires real ports to the command line. With `worker.ts` the only file that knows what stands behind them. */
 process.umask(0o077)
 
+/** How often what retention lets go of is dropped. */
+const PRUNE_EVERY_MS = 600_000
+
 const runtime = createRuntime()
 const redactor = createRedactor()
 const files = createFiles()
@@ -88,9 +91,6 @@ const world: World = {
 process.exitCode = await runCommandLine(world)
 // Drivers may keep sockets open that nobody needs any more.
 setTimeout(() => process.exit(), 1_000).unref()
-
-/** How often what retention lets go of is dropped. */
-const PRUNE_EVERY_MS = 600_000
 
 async function openGateway(config: Config, language: Language): Promise<OpenGateway> {
   mkdirSync(config.data, { recursive: true, mode: 0o700 })
