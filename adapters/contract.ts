@@ -59,7 +59,10 @@ export type Pass = Readonly<{ id: string; begins: boolean; ends: boolean }>
 /** A fact the adapter must remember beyond its cursor (a file seen, a message id). Commits with the cursor. */
 export type Mark = Readonly<{ key: string; value: Json; keepMs: number }>
 
-/** `next` is safe to store once, and only once, everything before it is durable. */
+/**
+ * `next` is safe to store once, and only once, everything before it is durable. A batch without records and without
+ * unreadable ones is allowed only if it begins or ends a pass or carries marks.
+ */
 export type Batch = Readonly<{
   records: readonly SourceRecord[]
   unreadable: readonly Unreadable[]
@@ -133,6 +136,7 @@ export interface Session {
   check(signal: AbortSignal): Promise<Check>
   /** Who answers: system, database, company, recovery fork. Compared before the first read of every connection. */
   identity(signal: AbortSignal): Promise<string | null>
+  /** One shape for each configured feed, with the fields that its batches will describe. */
   discover(signal: AbortSignal): Promise<readonly FeedShape[]>
   /** A look at the data that moves nothing: no cursor, no file, no queue. */
   preview(feed: string, limit: number, signal: AbortSignal): Promise<readonly SourceRecord[]>
@@ -214,6 +218,12 @@ export interface Adapter<Connection extends z.ZodType, Feed extends z.ZodObject,
     connection: z.input<Connection>
     feeds: Readonly<Record<string, z.input<Feed>>>
   }>
+  /**
+   * What is wrong across several settings of a feed, each with the setting to blame. Apart from the schema, since the
+   * gateway extends `feed` with keys of its own and zod refuses to extend an object with refinements. Absent: nothing
+   * can be. `session` is only ever given feeds without faults.
+   */
+  feedFaults?(feed: z.output<Feed>): readonly Readonly<{ path: readonly string[]; message: string }>[]
   traits(feed: z.output<Feed>): Traits
   /** The hosts that `connect` will talk to, for the egress list; empty for a local folder. */
   hosts(connection: z.output<Connection>): readonly string[]

@@ -1,0 +1,111 @@
+import { z } from 'zod'
+import type { Batch, Context, Cursor } from '../contract.ts'
+import { defineCursor } from '../cursor.ts'
+import { AdapterError } from '../errors.ts'
+import { batchesOf } from './batches.ts'
+import { readRecords } from './keyset.ts'
+import type { Plan } from './plan.ts'
+import { inSnapshot, planFeed } from './plan.ts'
+import type { Feed } from './settings.ts'
+import type { StagePage } from './stages.ts'
+import { keyless, present, readStage } from './stages.ts'
+import type { Row, Snapshot, Transport } from './transport.ts'
+import { asMoved } from './watermark.ts'
+
+const values = z.array(z.string()).readonly()
+
+/** `pass`: the one under way and the key of the last row read in it; null between two passes. */
+const shape = z
+  .strictObject({
+    key: values,
+    pass: z.nullable(z.strictObject({ id: z.string(), after: z.nullable(values) }).readonly()),
+  })
+  .readonly()
+
+const codec = defineCursor({ kind: 'database-snapshot', version: 1, shape })
+
+type Reading = Readonly<{ transport: Transport; name: string; feed: Feed; context: Context }>
+
+/**
+ * Reads everything once, in the order of the key as the database itself compares it, page by page, each in a snapshot
+ * of its own. A pass that was broken off goes on behind the last key; then a whole new one shows what changed before
+ * that place meanwhile.
+ */
+export async function* pollPass(
+  reading: Reading,
+  cursor: Cursor | null,
+  signal: AbortSignal,
+): AsyncGenerator<Batch> {
+  const under = cursor === null ? null : underWay(reading, cursor)
+  if (under !== null) yield* readPass(reading, under, signal)
+  yield* readPass(reading, null, signal)
+}
+
+async function* readPass(
+  reading: Reading,
+  under: Readonly<{ id: string; after: Row | null }> | null,
+  signal: AbortSignal,
+): AsyncGenerator<Batch> {
+  const { transport, name, feed, context } = reading
+  const id = under?.id ?? context.runtime.uuid()
+  const cursorAt = (after: Row | null) =>
+    codec.encode({ key: feed.key, pass: { id, after: after === null ? null : present(after) } })
+  const between = codec.encode({ key: feed.key, pass: null })
+  const plan = await inSnapshot(transport, signal, (snapshot) =>
+    planFeed(transport.dialect, snapshot, name, feed, signal),
+  )
+  let begins = under === null
+  let after = under?.after ?? null
+  for (let more = true; more; ) {
+    signal.throwIfAborted()
+    const page = await readPassPage(reading, plan, begins, after, signal)
+    more = page.more
+    yield* batchesOf(page, {
+      from: begins ? between : cursorAt(after),
+      next: more ? cursorAt(page.last) : between,
+      recordsMax: context.batchRecordsMax,
+      fields: plan.fields,
+      pass: { id, begins, ends: !more },
+    })
+    begins = false
+    after = page.last
+  }
+}
+
+async function readPassPage(
+  reading: Reading,
+  plan: Plan,
+  begins: boolean,
+  after: Row | null,
+  signal: AbortSignal,
+): Promise<StagePage> {
+  const { context } = reading
+  const keyset = { relation: plan.header, order: plan.key, after, where: () => [] }
+  const read = async (snapshot: Snapshot): Promise<StagePage> => {
+    const page = await readRecords(plan, snapshot, keyset, context.batchRecordsMax, signal)
+    const isKeyed = reading.feed.key.every((column) => plan.header.neverNull.has(column))
+    const without =
+      begins && !isKeyed
+        ? await readStage(plan, keyless(plan), snapshot, NO_RANGE, NO_OVERLAP, context, signal)
+        : null
+    const unreadable = [...page.made.unreadable, ...(without?.unreadable ?? [])]
+    return { records: page.made.records, unreadable, last: page.last, more: page.more }
+  }
+  try {
+    return await inSnapshot(reading.transport, signal, read)
+  } catch (error) {
+    throw asMoved(reading.name, error)
+  }
+}
+
+const NO_RANGE = { after: null, bound: null, high: null, floor: null } as const
+const NO_OVERLAP = { kind: 'time', ms: 0 } as const
+
+function underWay(reading: Reading, cursor: Cursor): Readonly<{ id: string; after: Row | null }> | null {
+  const { key, pass } = codec.decode(cursor)
+  if (JSON.stringify(key) === JSON.stringify(reading.feed.key)) return pass
+  throw new AdapterError(
+    'ADAPTER_CURSOR_STALE',
+    `The stored cursor of feed ${reading.name} goes by the key ${key.join(', ')}, its settings by ${reading.feed.key.join(', ')}; choose by \`erpgw resync\` where it starts again.`,
+  )
+}

@@ -1,0 +1,155 @@
+import type { CursorType, Dialect, Row, Statement } from './transport.ts'
+import { binding } from './transport.ts'
+
+/**
+ * How PostgreSQL (10 and later) says what the session logic wants. Every parameter is sent as text and read by the
+ * server as the type it is meant to be, so no client library ever guesses a type.
+ */
+export const postgresDialect: Dialect = {
+  engine: 'postgres',
+  column: quote,
+  table: quoteTable,
+  value: (parameter, type) => `$${parameter}::text::${type}`,
+  // An index on the columns serves the comparison of whole rows, not that of columns joined by OR.
+  compared: (left, operator, right) => `(${left.join(', ')}) ${operator} (${right.join(', ')})`,
+  shape: (from) => `SELECT * FROM ${from} LIMIT 0`,
+  limited: (query, rows) => `${query} LIMIT ${rows}`,
+  typeNames(types, bind) {
+    const names = types.map((type) => {
+      const [oid = '', modifier = '-1'] = type.split(':')
+      return `format_type($${bind(oid)}::text::oid, $${bind(modifier)}::text::integer)`
+    })
+    return `SELECT ${names.join(', ')}`
+  },
+  neverNull: (table, bind) => `SELECT a.attname::text FROM pg_attribute a
+    WHERE a.attrelid = ${regclass(table, bind)} AND a.attnotnull AND a.attnum > 0 AND NOT a.attisdropped`,
+  tuples(types, tuples, bind) {
+    const arrays = types.map((type, column) => {
+      const parameter = bind(arrayLiteral(tuples.map((tuple) => tuple[column] ?? null)))
+      return `$${parameter}::text::${type}[]`
+    })
+    const names = types.map((_, column) => `v${column + 1}`)
+    return `unnest(${arrays.join(', ')}) WITH ORDINALITY AS h(${names.join(', ')}, i)`
+  },
+  cursorType,
+  less(expression, type, overlap) {
+    if ('count' in overlap) return `(${expression} - ${overlap.count})`
+    // Back to the column's own type: a day less ten minutes is the day before, of which all must be read.
+    return `(${expression} - interval '${overlap.ms} milliseconds')::${type}`
+  },
+  now(type, zone, bind) {
+    if (type === 'instant') return 'now()'
+    const local = `(now() AT TIME ZONE $${bind(zone)}::text)`
+    return type === 'date' ? `${local}::date` : local
+  },
+  identities: () => [
+    // The system identifier is minted by initdb; the timeline rises with each recovery to a point in time. A failover
+    // raises it as well, and then a person must say that no commit was lost.
+    `SELECT 'postgres:' || s.system_identifier || '/' || d.oid || ':' || d.datname || '/timeline-' || c.timeline_id
+       FROM pg_control_system() s, pg_control_checkpoint() c, pg_database d WHERE d.datname = current_database()`,
+    // Where a hardened server keeps the control file from this account: what the catalog tells.
+    `SELECT 'postgres:' || d.oid || ':' || d.datname FROM pg_database d WHERE d.datname = current_database()`,
+  ],
+  advice: (subject) =>
+    subject === null
+      ? [ABOUT_SERVER]
+      : [writable(subject.table), uniqueness(subject.table, subject.key), ...aboutCursor(subject)],
+}
+
+function quote(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+/** Parts are separated by dots; a part that holds a dot is written in double quotes. */
+function quoteTable(name: string): string {
+  const parts = name.match(/"(?:[^"]|"")+"|[^."]+/g) ?? [name]
+  return parts
+    .map((part) => (part.startsWith('"') ? part.slice(1, -1).replaceAll('""', '"') : part))
+    .map(quote)
+    .join('.')
+}
+
+function regclass(table: string, bind: (value: string) => number): string {
+  return `$${bind(quoteTable(table))}::text::regclass`
+}
+
+function arrayLiteral(values: Row): string {
+  const items = values.map((value) =>
+    value === null ? 'NULL' : `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`,
+  )
+  return `{${items.join(',')}}`
+}
+
+function cursorType(type: string): CursorType | null {
+  if (/^timestamp(\(\d\))? with time zone$/.test(type)) return 'instant'
+  if (/^timestamp(\(\d\))? without time zone$/.test(type)) return 'local'
+  if (type === 'date') return 'date'
+  return /^(smallint|integer|bigint|numeric(\(.*\))?)$/.test(type) ? 'number' : null
+}
+
+const ABOUT_SERVER: Statement = {
+  text: `SELECT 'The server stores text without an encoding (SQL_ASCII): characters may be read wrongly.'
+      WHERE current_setting('server_encoding') = 'SQL_ASCII'
+    UNION ALL
+    SELECT 'The connection is not encrypted; set tls.' FROM pg_stat_ssl
+      WHERE pid = pg_backend_pid() AND NOT ssl AND NOT inet_client_addr() <<= '127.0.0.0/8'::inet
+        AND inet_client_addr() <> '::1'::inet`,
+  parameters: [],
+}
+
+function writable(table: string): Statement {
+  const { parameters, bind } = binding()
+  const relation = regclass(table, bind)
+  return {
+    text: `SELECT 'The account may change ${literal(table)}; grant it SELECT and nothing else.'
+      WHERE has_table_privilege(${relation}, 'INSERT') OR has_table_privilege(${relation}, 'UPDATE')
+         OR has_table_privilege(${relation}, 'DELETE') OR has_table_privilege(${relation}, 'TRUNCATE')`,
+    parameters,
+  }
+}
+
+function uniqueness(table: string, key: readonly string[]): Statement {
+  const { parameters, bind } = binding()
+  const relation = regclass(table, bind)
+  return {
+    text: `SELECT 'No unique index of ${literal(table)} lies within ${literal(key.join(', '))}: rows that share a key are rejected.'
+      FROM pg_class c WHERE c.oid = ${relation} AND c.relkind IN ('r', 'p', 'm') AND NOT EXISTS (
+        SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND i.indpred IS NULL AND NOT EXISTS (
+          SELECT FROM unnest(i.indkey::smallint[]) AS n(attnum)
+          LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = n.attnum
+          WHERE NOT coalesce(a.attname::text = ANY ($${bind(arrayLiteral(key))}::text::text[]), false)))`,
+    parameters,
+  }
+}
+
+function aboutCursor(subject: Readonly<{ table: string; cursor: readonly string[] }>): readonly Statement[] {
+  const [first] = subject.cursor
+  if (first === undefined) return []
+  const index = binding()
+  const relation = regclass(subject.table, index.bind)
+  const nulls = binding()
+  return [
+    {
+      text: `SELECT 'No index of ${literal(subject.table)} begins with ${literal(first)}: every poll reads the whole table.'
+        FROM pg_class c WHERE c.oid = ${relation} AND c.relkind IN ('r', 'p', 'm') AND NOT EXISTS (
+          SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
+          WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL
+            AND a.attname = $${index.bind(first)}::text)`,
+      parameters: index.parameters,
+    },
+    {
+      // The statistics answer at once; looking for a null row could read the whole table.
+      text: `SELECT 'Rows without ' || s.attname || ' are read again at every poll; a select with coalesce gives them a value.'
+        FROM pg_stats s JOIN pg_namespace n ON n.nspname = s.schemaname
+        JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = s.tablename
+        WHERE c.oid = ${regclass(subject.table, nulls.bind)} AND s.null_frac > 0
+          AND s.attname::text = ANY ($${nulls.bind(arrayLiteral(subject.cursor))}::text::text[])`,
+      parameters: nulls.parameters,
+    },
+  ]
+}
+
+/** Inside a quoted SQL text. */
+function literal(text: string): string {
+  return text.replaceAll("'", "''")
+}

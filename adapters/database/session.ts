@@ -1,0 +1,145 @@
+import type { Context, FeedShape, Session, SourceRecord } from '../contract.ts'
+import { splitKey } from '../cursor.ts'
+import { AdapterError } from '../errors.ts'
+import { checkFeeds, identityOf } from './check.ts'
+import { pollPass } from './pass.ts'
+import type { Plan } from './plan.ts'
+import { inSnapshot, listed, planFeed, typeAt } from './plan.ts'
+import { makeRecords } from './records.ts'
+import type { Feed } from './settings.ts'
+import { readNewest, stagesOf } from './stages.ts'
+import type { Row, Snapshot, Transport } from './transport.ts'
+import { binding } from './transport.ts'
+import type { Reading } from './watermark.ts'
+import { pollWatermark, startWatermark } from './watermark.ts'
+
+/** Feeds of one database over one connection. */
+export function createSession(
+  transport: Transport,
+  feeds: Readonly<Record<string, Feed>>,
+  context: Context,
+): Session {
+  const feedOf = (name: string): Feed => {
+    const feed = Object.hasOwn(feeds, name) ? feeds[name] : undefined
+    if (feed !== undefined) return feed
+    throw new AdapterError('ADAPTER_ENTITY_UNKNOWN', `There is no feed ${name}.`)
+  }
+  const watermarkOf = (name: string, feed: Feed): Reading | null =>
+    feed.cursor.strategy === 'watermark' ? { transport, name, feed, cursor: feed.cursor, context } : null
+
+  return {
+    check: (signal) => checkFeeds(transport, feeds, signal),
+    identity: (signal) => identityOf(transport, signal),
+    discover: (signal) =>
+      inSnapshot(transport, signal, async (snapshot) => {
+        const shapes: FeedShape[] = []
+        for (const [name, feed] of Object.entries(feeds)) {
+          const { fields } = await planFeed(transport.dialect, snapshot, name, feed, signal)
+          shapes.push({ name, key: feed.key, fields })
+        }
+        return shapes
+      }),
+    preview: (name, limit, signal) =>
+      inSnapshot(transport, signal, async (snapshot) => {
+        const feed = feedOf(name)
+        const plan = await planFeed(transport.dialect, snapshot, name, feed, signal)
+        const rows = await someRows(plan, feed, snapshot, limit, signal)
+        return (await makeAll(plan, snapshot, rows, signal)).slice(0, limit)
+      }),
+    poll(name, cursor, signal) {
+      const feed = feedOf(name)
+      const reading = watermarkOf(name, feed)
+      return reading === null
+        ? pollPass({ transport, name, feed, context }, cursor, signal)
+        : pollWatermark(reading, cursor, signal)
+    },
+    async startAt(name, from, signal) {
+      const reading = watermarkOf(name, feedOf(name))
+      if (reading !== null) return startWatermark(reading, from, signal)
+      throw new AdapterError(
+        'ADAPTER_CONFIG_INVALID',
+        `Feed ${name} is compared whole and cannot start in the middle; use \`start: all\`.`,
+      )
+    },
+    read: (name, keys, signal) => readKeys(transport, name, feedOf(name), keys, signal),
+    close: () => transport.close(),
+  }
+}
+
+async function someRows(
+  plan: Plan,
+  feed: Feed,
+  snapshot: Snapshot,
+  limit: number,
+  signal: AbortSignal,
+): Promise<readonly Row[]> {
+  const [changed] = feed.cursor.strategy === 'watermark' ? stagesOf(plan, feed, feed.cursor) : []
+  if (changed !== undefined) return readNewest(plan, changed, snapshot, limit, signal)
+  const { dialect, header } = plan
+  const columns = allColumns(plan)
+  return (await snapshot.query(dialect.limited(`SELECT ${columns} FROM ${header.from}`, limit), [], signal))
+    .rows
+}
+
+async function readKeys(
+  transport: Transport,
+  name: string,
+  feed: Feed,
+  keys: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly SourceRecord[]> {
+  const tuples = keys.map(splitKey).filter((parts) => parts.length === feed.key.length)
+  if (tuples.length === 0) return []
+  try {
+    return await inSnapshot(transport, signal, async (snapshot) => {
+      const plan = await planFeed(transport.dialect, snapshot, name, feed, signal)
+      const rows = await rowsOfKeys(plan, snapshot, tuples, signal)
+      return makeAll(plan, snapshot, rows, signal)
+    })
+  } catch (error) {
+    if (!(error instanceof AdapterError) || error.details['badValue'] !== true) throw error
+    // A text that cannot be a value of the key column is a key that is not there. Halving finds which it is.
+    if (keys.length === 1) return []
+    const half = Math.ceil(keys.length / 2)
+    const first = await readKeys(transport, name, feed, keys.slice(0, half), signal)
+    return [...first, ...(await readKeys(transport, name, feed, keys.slice(half), signal))]
+  }
+}
+
+async function rowsOfKeys(
+  plan: Plan,
+  snapshot: Snapshot,
+  keys: readonly Row[],
+  signal: AbortSignal,
+): Promise<readonly Row[]> {
+  const { dialect, header } = plan
+  const { parameters, bind } = binding()
+  const types = plan.key.map((place) => typeAt(header, place))
+  const tuples = dialect.tuples(types, keys, bind)
+  const equal = listed(dialect, header, plan.key).map((column, index) => `${column} = h.v${index + 1}`)
+  const query = `SELECT ${allColumns(plan)} FROM ${tuples} JOIN ${header.from} ON ${equal.join(' AND ')} ORDER BY h.i`
+  return (await snapshot.query(query, parameters, signal)).rows
+}
+
+async function makeAll(
+  plan: Plan,
+  snapshot: Snapshot,
+  rows: readonly Row[],
+  signal: AbortSignal,
+): Promise<readonly SourceRecord[]> {
+  const records: SourceRecord[] = []
+  for (let done = 0; done < rows.length; ) {
+    const made = await makeRecords(plan, snapshot, rows.slice(done), signal)
+    records.push(...made.records)
+    done += made.rows
+  }
+  return records
+}
+
+function allColumns(plan: Plan): string {
+  return listed(
+    plan.dialect,
+    plan.header,
+    plan.header.columns.map((_, place) => place),
+  ).join(', ')
+}

@@ -1,0 +1,79 @@
+/**
+ * All that the session logic asks of a database, so that the same logic runs over a real server and over one in
+ * memory. An implementation throws AdapterErrors and nothing else, and its messages hold no values of rows and no
+ * secrets.
+ */
+export interface Transport {
+  readonly dialect: Dialect
+  /** Opens a read-only transaction in which every query sees the same state of the database. One at a time. */
+  snapshot(signal: AbortSignal): Promise<Snapshot>
+  close(): Promise<void>
+}
+
+export interface Snapshot {
+  /**
+   * One statement. Parameters and values are text exactly as the database writes it, or null. Throws
+   * ADAPTER_ENTITY_UNKNOWN when a table or column is not there, ADAPTER_CONFIG_INVALID with `details.badValue` true
+   * when a text could not be read as a value of its type.
+   */
+  query(text: string, parameters: readonly (string | null)[], signal: AbortSignal): Promise<Rows>
+  /** Ends the transaction. Never throws: a connection that cannot end one is broken, and the next call says so. */
+  end(): Promise<void>
+}
+
+export type Row = readonly (string | null)[]
+
+export type Rows = Readonly<{
+  /** `type` stands for the column's type in `Dialect.typeNames`. */
+  columns: readonly Readonly<{ name: string; type: string }>[]
+  rows: readonly Row[]
+}>
+
+/** Adds a value to the parameters of the statement being written and returns its number, counted from 1. */
+export type Bind = (value: string | null) => number
+
+export type CursorType = 'instant' | 'local' | 'date' | 'number'
+
+/**
+ * How an engine writes what the session logic wants to say. Names are quoted, everything else goes in as a parameter.
+ * `type` is a type's name as `typeNames` gives it.
+ */
+export interface Dialect {
+  readonly engine: string
+  column(name: string): string
+  /** `schema.table`: each part is taken exactly as it is written. */
+  table(name: string): string
+  value(parameter: number, type: string): string
+  /** Whether the first tuple is behind the second one, or not; no value of either is null. */
+  compared(left: readonly string[], operator: '>' | '<=', right: readonly string[]): string
+  /** A query that tells the columns of a relation and reads no row. */
+  shape(from: string): string
+  /** The first rows of a query that is complete with its order. */
+  limited(query: string, rows: number): string
+  /** One row with the name of each type. */
+  typeNames(types: readonly string[], bind: Bind): string
+  /** Rows of one column: names of the columns of a table that are never null. */
+  neverNull(table: string, bind: Bind): string
+  /** Tuples as a relation `h` with columns `v1`, `v2` … and their number `i`, counted from 1. */
+  tuples(types: readonly string[], tuples: readonly Row[], bind: Bind): string
+  /** What a type means as the first column of a cursor; null: it cannot be one. */
+  cursorType(type: string): CursorType | null
+  /** An expression of a type, less an overlap. */
+  less(expression: string, type: string, overlap: Readonly<{ ms: number } | { count: string }>): string
+  /** The present as a value of a time type; a local one is taken in the zone. */
+  now(type: CursorType, zone: string, bind: Bind): string
+  /** Each one row, one column: who answers; from the most telling to what any account may ask. */
+  identities(): readonly string[]
+  /** Each gives rows of one text: what a person should know about server, account and table. */
+  advice(
+    subject: Readonly<{ table: string; key: readonly string[]; cursor: readonly string[] }> | null,
+  ): readonly Statement[]
+}
+
+export type Statement = Readonly<{ text: string; parameters: readonly (string | null)[] }>
+
+/** Collects the parameters of a statement while it is written. */
+export function binding(): Readonly<{ parameters: readonly (string | null)[]; bind: Bind }> {
+  const parameters: (string | null)[] = []
+  return { parameters, bind: (value) => parameters.push(value) }
+}
