@@ -17,8 +17,9 @@ const DRIVERS = [
   /^gateway\/log\/embedded[^/]*\.ts$/,
   /^gateway\/log\/embedded\//,
   /^adapters\/[^/]+\/(.*\/)?([^/]+-)?driver\.ts$/,
-  // One engine of a database, one driver.
+  // Drivers that are named after what they reach.
   /^adapters\/database\/(oracle|sqlserver|postgres|mysql)\.ts$/,
+  /^adapters\/file-drop\/(folder|sftp|ftp)\.ts$/,
 ]
 
 /** Implementations of ports; `main.ts`, `worker.ts` and each other are all that may import them. */

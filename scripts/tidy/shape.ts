@@ -48,7 +48,7 @@ function checkFunctionLengths(source: Source): readonly Finding[] {
       node.type === 'FunctionDeclaration' ||
       node.type === 'FunctionExpression' ||
       node.type === 'ArrowFunctionExpression'
-    if (!isFunction || isSuite(ancestors.at(-1))) return []
+    if (!isFunction || isSuite(ancestors.at(-1)) || listsTests(node.body)) return []
     const lines = lineAt(source.text, node.end) - lineAt(source.text, node.start) + 1
     if (lines <= FUNCTION_LINES_MAX) return []
     return [finding(source, node.start, `is a function of ${lines} lines; split it at ${FUNCTION_LINES_MAX}`)]
@@ -58,6 +58,15 @@ function checkFunctionLengths(source: Source): readonly Finding[] {
 /** `describe(…)` and its kin hold a list of tests, not steps. */
 function isSuite(parent: Node | undefined): boolean {
   return parent?.type === 'CallExpression' && (rootName(parent.callee) ?? '').startsWith('describe')
+}
+
+/** So does a function of a kit that calls `test(…)` for each of its promises. */
+function listsTests(body: Node | null): boolean {
+  if (body?.type !== 'BlockStatement') return false
+  return body.body.some((statement) => {
+    const call = statement.type === 'ExpressionStatement' ? statement.expression : statement
+    return call.type === 'CallExpression' && /^(describe|test$|it$)/.test(rootName(call.callee) ?? '')
+  })
 }
 
 /** Errors are handled or passed on: a catch that only logs, or does nothing and says not why, hides what went wrong. */

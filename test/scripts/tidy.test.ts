@@ -214,6 +214,11 @@ describe('tidy lets pass', () => {
     ],
     ['a subject that is types', 'gateway/lane/field-types.ts', 'f()'],
     ['a long suite', 'test/a.test.ts', `describe('x', () => {${'\n'.repeat(80)}})`],
+    [
+      'a long list of tests in a kit',
+      'test/kit/log.ts',
+      `export function testLog() {${'\n'.repeat(80)} test('x', () => 1) }\n`,
+    ],
     ['a long generated file', 'gateway/lane/event.generated.ts', '\n'.repeat(500)],
   ])('%s', (_, path, text) => {
     expect(tidy(treeOf({ [path]: text, ...reaching(path) }))).toEqual([])
@@ -226,7 +231,7 @@ function treeOf(files: Readonly<Record<string, string>>): Tree {
 
 /** A test that imports the file, so that it is not dead as well. */
 function reaching(path: string): Record<string, string> {
-  return path.startsWith('test/') ? {} : { 'test/reach.test.ts': `import * as planted from '../${path}'` }
+  return path.endsWith('.test.ts') ? {} : { 'test/reach.test.ts': `import * as planted from '../${path}'` }
 }
 
 function messages(files: Readonly<Record<string, string>>): readonly string[] {
