@@ -26,7 +26,8 @@ export type Incarnation = Readonly<{
   ports: Ports
   /**
    * From now on nothing reaches a port: every call rejects or throws `Revoked`, calls under way as well, and tasks
-   * see their signals abort. An effect already handed to a port may still happen, as after kill -9.
+   * see their signals abort. An effect already handed to a port may still happen, as after kill -9. Only clocks and
+   * chance go on answering.
    */
   crash(): void
   isCrashed(): boolean
@@ -156,8 +157,12 @@ type Life = Readonly<{
   /** The same promise, rejected at the crash when it is still open then. */
   revocable<Answer>(running: Promise<Answer>): Promise<Answer>
   /** A signal that aborts with the given one and with the incarnation, until it is released. */
-  link(signal: AbortSignal): Readonly<{ signal: AbortSignal; release(): void }>
+  link(signal: AbortSignal): Linked
+  /** A signal that aborts with the given one while the incarnation lives: what was handed over is not called back. */
+  outlive(signal: AbortSignal): Linked
 }>
+
+type Linked = Readonly<{ signal: AbortSignal; release(): void }>
 
 /** Knows what is under way, so that the end reaches all of it, and holds nothing of what is over. */
 function createLife(): Life {
@@ -199,6 +204,15 @@ function createLife(): Life {
       }
       return { signal: controller.signal, release }
     },
+    outlive(signal) {
+      const controller = new AbortController()
+      const outer = () => {
+        if (!isCrashed) controller.abort(signal.reason)
+      }
+      if (signal.aborted) controller.abort(signal.reason)
+      signal.addEventListener('abort', outer, { once: true })
+      return { signal: controller.signal, release: () => signal.removeEventListener('abort', outer) }
+    },
   }
 }
 
@@ -233,11 +247,17 @@ function gatedLog(log: Log, gate: Gate): Log {
 /** A transaction that was handed over is not called back: after kill -9 its request is still on its way. */
 function gatedWriter(identity: string, writer: Writer, gate: Gate): Writer {
   return {
-    transact: (transaction, signal) =>
-      gate.call('log', 'transact', () => writer.transact(transaction, signal), {
-        detail: { identity, transaction },
-        phase: commitPhase,
-      }),
+    async transact(transaction, signal) {
+      const outliving = gate.outlive(signal)
+      try {
+        return await gate.call('log', 'transact', () => writer.transact(transaction, outliving.signal), {
+          detail: { identity, transaction },
+          phase: commitPhase,
+        })
+      } finally {
+        outliving.release()
+      }
+    },
     close: () => gate.call('log', 'close-writer', () => writer.close()),
   }
 }
@@ -314,14 +334,13 @@ function gatedNames(names: Names, gate: Gate): Names {
 
 // ─── the runtime ────────────────────────────────────────────────────────────────────────────────
 
+/**
+ * Only sleeping is gated. Clocks and chance touch nothing, and a `finally` that asks them must not fail where the call
+ * before it has failed already.
+ */
 function gatedRuntime(runtime: Runtime, gate: Gate): Runtime {
-  const living = <Answer>(run: () => Answer) => {
-    if (gate.isCrashed()) throw new Revoked()
-    return run()
-  }
   return {
-    wall: () => living(() => runtime.wall()),
-    mono: () => living(() => runtime.mono()),
+    ...runtime,
     async sleep(ms, signal) {
       const linked = gate.link(signal)
       try {
@@ -330,10 +349,6 @@ function gatedRuntime(runtime: Runtime, gate: Gate): Runtime {
         linked.release()
       }
     },
-    deadline: (ms) => living(() => runtime.deadline(ms)),
-    uuid: () => living(() => runtime.uuid()),
-    bytes: (length) => living(() => runtime.bytes(length)),
-    float: () => living(() => runtime.float()),
   }
 }
 

@@ -53,9 +53,11 @@ function exchange(
   const there = 10 + random.below(100)
   const back = random.chance(moods.troubleChance / 4) ? request.timeoutMs : 10 + random.below(100)
   const fate = random.chance(moods.troubleChance) ? random.float() : 1
-  return new Promise((resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-    if (signal.aborted) return reject(signal.reason)
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve({ kind: 'failed', reason: 'It was called off before.' })
+    signal.addEventListener('abort', () => resolve({ kind: 'unknown', reason: 'It was called off.' }), {
+      once: true,
+    })
     if (moods.isDown || fate < 0.2) {
       simulated.after(there, () => resolve({ kind: 'failed', reason: 'No connection.' }))
       return

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Notice, NoticeState } from '../../../gateway/dingtalk/notice.ts'
+import type { NoticeState } from '../../../gateway/dingtalk/notice.ts'
 import type { Event } from '../../../gateway/event.ts'
 import type { ProjectionRow } from '../../../gateway/ports.ts'
 import { type CursorCommit, cursorNeverAhead, type Delivered } from './cursor-never-ahead.ts'
@@ -9,7 +9,7 @@ import { noOlderAfterNewer } from './no-older-after-newer.ts'
 import { nothingInvented } from './nothing-invented.ts'
 import { liveness, nothingLost } from './nothing-lost.ts'
 import { nothingTwice } from './nothing-twice.ts'
-import { type NoticeFacts, noticesOnce } from './notices-once.ts'
+import { type Notice, type NoticeFacts, noticesOnce } from './notices-once.ts'
 import { deletesTrue, orderPerKey } from './order-per-key.ts'
 import { projectionEqualsLog } from './projection-equals-log.ts'
 import { rejectsOnce } from './rejects-once.ts'
@@ -203,20 +203,9 @@ describe('notices-once', () => {
   const notice = (state: NoticeState, change: Partial<Notice> = {}): Notice => ({
     id: 'n1',
     state,
-    attempt: 1,
-    at: 1,
     route: 'approved',
     event: { id: 'id-0', type: 'erp.payment.created.v1', key: 'toy/001/P1', origin: 'live', time: null },
     destination: 'person:wang',
-    channel: 'app-person',
-    parcel: 'p1',
-    input: { topic: 'erp.payment.v1', partition: 0, offset: 0 },
-    language: 'en',
-    until: null,
-    isUnsure: false,
-    lacks: [],
-    reason: null,
-    reference: null,
     message: state === 'planned' ? { title: 't', text: 'A' } : null,
     ...change,
   })

@@ -37,7 +37,7 @@ export function cursorNeverAhead(
 ): readonly Violation[] {
   const { deliveries, commits, truth } = facts
   const runs = groupBy(facts.events, ({ recordKey }) => recordKey)
-  const rejectedAt = new Map(facts.rejects.map(({ raw, time }) => [raw, time]))
+  const rejectedAt = new Map(facts.rejects.toReversed().map(({ raw, time }) => [raw, time]))
   const byLane = groupBy(deliveries, ({ lane }) => lane)
   const checked = new Set<Delivered>()
   const violations: Violation[] = []

@@ -1,5 +1,8 @@
-import type { Notice } from '../../../gateway/dingtalk/notice.ts'
+import type { Notice as NoticeRecord } from '../../../gateway/dingtalk/notice.ts'
 import { groupBy, moment, type Published, place, type Violation } from './facts.ts'
+
+/** What of a record of `gateway.notices` is judged. */
+export type Notice = Pick<NoticeRecord, 'id' | 'state' | 'route' | 'destination' | 'event' | 'message'>
 
 /** A message as DingTalk showed it to somebody; one that it recognised as a repeat is not shown again. */
 export type Received = Readonly<{ destination: string; text: string; at: number }>

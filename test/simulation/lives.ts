@@ -1,0 +1,168 @@
+import type { AnyAdapter } from '../../adapters/registry.ts'
+import { type Incarnation, incarnate, Revoked } from '../../gateway/incarnation.ts'
+import type { LaneMutation } from '../../gateway/lane/lane-options.ts'
+import { LogError } from '../../gateway/log/errors.ts'
+import type { MemoryLog } from '../../gateway/log/memory.ts'
+import type { Http, Ports } from '../../gateway/ports.ts'
+import { createTasks, type HistoryEntry, NO_FAILPOINTS } from '../../gateway/runtime.ts'
+import type { SimulatedRuntime } from '../kit/simulated-runtime.ts'
+import { createDisk, type Disk } from './disk.ts'
+import type { Plan } from './plan.ts'
+import { SOURCE, startGateway, type ToyGateway } from './toy-gateway.ts'
+
+/** The gateways of a run, one after the other and now and then two at once. */
+export type Lives = Readonly<{
+  /** From now on nobody is killed any more, and who was only fenced is. */
+  calm(): void
+  /** The one at work, or null while none is. */
+  current(): Readonly<{ gateway: ToyGateway; disk: Disk }> | null
+  /** What went wrong that no fault explains. */
+  failures: readonly string[]
+  count(): number
+}>
+
+export type LivesOptions = Readonly<{
+  simulated: SimulatedRuntime
+  plan: Plan
+  log: MemoryLog
+  http: Http
+  adapter: AnyAdapter
+  mutations: ReadonlySet<LaneMutation>
+}>
+
+type Life = Readonly<{ number: number; incarnation: Incarnation; gateway: ToyGateway; disk: Disk }>
+
+/** Shortest and longest time between a death and the next life. */
+const RESTART_MS = [100, 60_000] as const
+/** A life that ends at a call ends within so many of them: often in its recovery. */
+const CALLS_MAX = [60, 600, 6_000] as const
+/** How long the next life may take to begin while the one before still goes on. */
+const ZOMBIE_MS_MAX = 240_000
+
+export function startLives(options: LivesOptions): Lives {
+  const { simulated, plan } = options
+  const random = simulated.random.fork('lives')
+  const failures: string[] = []
+  const living = new Set<Life>()
+  let disk = createDisk()
+  let current: Life | null = null
+  let count = 0
+  let isCalm = false
+  let restore: Readonly<{ disk: Disk; run: () => void }> | null = null
+
+  const begin = () => {
+    count += 1
+    const callsLeft = random.chance(plan.lives.endsAtCallChance)
+      ? random.below(random.pick(CALLS_MAX))
+      : Number.POSITIVE_INFINITY
+    const life = startLife(options, { number: count, disk, callsLeft, isCalm: () => isCalm, ended, failures })
+    current = life
+    living.add(life)
+    if (Number.isFinite(callsLeft)) return
+    simulated.after(-Math.log(1 - random.float()) * plan.lives.meanMs, () => {
+      if (!isCalm && living.has(life)) end(life)
+    })
+  }
+  const ended = (number: number) => {
+    for (const life of living) if (life.number === number) living.delete(life)
+    if (current?.number !== number) return
+    current = null
+    simulated.trace(`life ${number} ends`)
+    if (!isCalm && random.chance(plan.lives.mishapChance)) befall()
+    simulated.after(random.between(...RESTART_MS), begin)
+  }
+  const befall = () => {
+    const kind = random.pick(['lost', 'ahead', 'backup taken', 'backup restored'] as const)
+    simulated.trace(`projections: ${kind}`)
+    const lanes = plan.feeds.map(({ name }) => `${SOURCE}.${name}`)
+    if (kind === 'lost') for (const lane of lanes) disk.lose(lane)
+    if (kind === 'ahead') for (const lane of lanes) disk.moveAhead(lane, random.between(1, 5))
+    if (kind === 'backup restored' && restore?.disk === disk) restore.run()
+    if (kind !== 'backup taken') return
+    const backups = lanes.map((lane) => disk.backup(lane))
+    restore = { disk, run: () => backups.forEach((run) => void run()) }
+  }
+  const kill = (life: Life) => {
+    life.incarnation.crash()
+    ended(life.number)
+  }
+  const end = (life: Life) => {
+    if (!random.chance(plan.lives.zombieChance)) return kill(life)
+    // Another machine takes over, with a projection of its own, and nobody tells the first.
+    simulated.trace(`life ${life.number} is left behind`)
+    disk = random.chance(0.5) ? life.disk.copy() : createDisk()
+    begin()
+    simulated.after(random.below(ZOMBIE_MS_MAX), () => kill(life))
+  }
+  begin()
+  return {
+    failures,
+    count: () => count,
+    current: () => current,
+    calm() {
+      isCalm = true
+      for (const life of living) if (life !== current) kill(life)
+    },
+  }
+}
+
+function startLife(
+  options: LivesOptions,
+  life: Readonly<{
+    number: number
+    disk: Disk
+    callsLeft: number
+    isCalm: () => boolean
+    ended: (number: number) => void
+    failures: string[]
+  }>,
+): Life {
+  const { simulated, plan, log, http, adapter, mutations } = options
+  const { number, disk, failures } = life
+  simulated.trace(`life ${number} begins`)
+  const failed = (what: string, error: unknown) => {
+    if (error instanceof Revoked) return
+    simulated.trace(`#${number} ${what} failed: ${error}`)
+    if (error instanceof LogError && error.remedy === 'retry') return
+    failures.push(`Life ${number}: ${what} failed: ${error instanceof Error ? error.stack : error}`)
+  }
+  const ports: Ports = {
+    runtime: simulated.runtime,
+    tasks: createTasks(({ owner, name }, error) => failed(`${owner} ${name}`, error)),
+    logger: loggerOf(simulated, number),
+    failpoints: NO_FAILPOINTS,
+    history: { record: (entry) => simulated.trace(lineOf(entry)) },
+    log: log.connect(),
+    projections: disk.projections,
+    http,
+    files: { read: () => null, list: () => null },
+    secrets: { read: () => null },
+    names: { resolve: async () => null },
+  }
+  let callsLeft = life.callsLeft
+  const incarnation = incarnate(ports, {
+    number,
+    onCall() {
+      if (life.isCalm() || callsLeft-- > 0) return 'go-on'
+      // Outside of the call that dies: the next life begins with a clean stack.
+      simulated.after(0, () => life.ended(number))
+      return 'crash'
+    },
+  })
+  const gateway = startGateway(
+    { ports: incarnation.ports, adapter, feeds: plan.feeds, mutations, failed },
+    new AbortController().signal,
+  )
+  return { number, incarnation, gateway, disk }
+}
+
+function loggerOf(simulated: SimulatedRuntime, number: number): Ports['logger'] {
+  const log = (message: string, fields?: object) =>
+    simulated.trace(`#${number} says: ${message} ${JSON.stringify(fields ?? {})}`)
+  return { info: log, warn: log, error: log }
+}
+
+function lineOf({ incarnation, port, operation, phase, detail }: HistoryEntry): string {
+  const kind = typeof detail === 'object' && detail !== null && 'kind' in detail ? ` ${detail.kind}` : ''
+  return `#${incarnation} ${port}.${operation} ${phase}${kind}`
+}
