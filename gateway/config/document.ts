@@ -73,6 +73,12 @@ export function pathText(path: Path): string {
     .join('')
 }
 
+/** The keys and values of a group at a path; none where there is no group. */
+export function entriesAt(tree: ConfigTree, path: Path): readonly (readonly [string, unknown])[] {
+  const value = tree.at(path)
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value) : []
+}
+
 // ─── files ──────────────────────────────────────────────────────────────────────────────────────
 
 /** One file after parsing. */

@@ -20,7 +20,12 @@ export function checkShape<Schema extends z.ZodType>(
 
 /** Puts a sentence at a place: at the key for what concerns the key or a missing value, else at the value. */
 export function mistakeAtPath(tree: ConfigTree, path: Path, of: 'key' | 'value', message: string): Mistake {
-  return { ...tree.place(path, of), field: pathText(path), message }
+  return { ...tree.place(path, of), field: pathText(withIndexes(tree, path)), message }
+}
+
+/** Adapters name a place in a list by a text, as in `lines.0.name`; it is shown as the index that it is. */
+function withIndexes(tree: ConfigTree, path: Path): Path {
+  return path.map((part, position) => (Array.isArray(tree.at(path.slice(0, position))) ? Number(part) : part))
 }
 
 /** The keys that an object would have taken, by the list of those that it did not take. */

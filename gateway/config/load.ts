@@ -1,8 +1,9 @@
 import { isAbsolute } from 'node:path'
 import type { Mistake } from '../mapping/mistake.ts'
 import type { Files } from '../ports.ts'
-import { type ConfigTree, readConfigTree } from './document.ts'
+import { type ConfigTree, entriesAt, readConfigTree } from './document.ts'
 import { effectiveConfig, folderOf, mappingFolders } from './effective.ts'
+import { checkFeeds } from './feeds.ts'
 import { checkShape, type Shaped } from './issues.ts'
 import type { Config } from './model.ts'
 import { checkReferences, type Knowledge, type SecretCheck } from './references.ts'
@@ -41,7 +42,11 @@ export function loadConfig(options: LoadOptions): Loaded | Readonly<{ mistakes: 
   const shaped = checkFile(tree, adapters)
   const secrets = options.environmentCheck ? options.secrets : null
   const findings = checkReferences(tree, knowledge, mappingFolders(writtenFolders(tree), folder), secrets)
-  const all = withoutEchoes([mistakes, shaped.mistakes, findings.mistakes])
+  const all = withoutEchoes([
+    mistakes,
+    shaped.mistakes,
+    [...findings.mistakes, ...checkFeeds(tree, adapters)],
+  ])
   if (shaped.output === null || all.length > 0) return { mistakes: inOrder(all) }
   return {
     config: effectiveConfig(shaped.output, folder),
@@ -53,9 +58,8 @@ export function loadConfig(options: LoadOptions): Loaded | Readonly<{ mistakes: 
 /** The whole file by its schema, and what can be said of sources whose kind is not known. */
 function checkFile(tree: ConfigTree, adapters: readonly ConfigAdapter[]): Shaped<ConfigInput> {
   const { output, mistakes } = checkShape(configSchema(adapters), tree)
-  const sources = tree.at(['sources'])
   const kinds = adapters.map((adapter) => adapter.kind)
-  const foreign = Object.entries(typeof sources === 'object' && sources !== null ? sources : {})
+  const foreign = entriesAt(tree, ['sources'])
     .filter(([name]) => !kinds.includes(String(tree.at(['sources', name, 'kind']))))
     .flatMap(([name, value]) =>
       typeof value === 'object' && value !== null

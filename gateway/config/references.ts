@@ -1,5 +1,5 @@
 import { type Mistake, nearest, type Place, suggestion } from '../mapping/mistake.ts'
-import type { ConfigTree, Path } from './document.ts'
+import { type ConfigTree, entriesAt, type Path } from './document.ts'
 import { mistakeAtPath } from './issues.ts'
 import { parseReference } from './secret-reference.ts'
 
@@ -76,13 +76,13 @@ function checkSources(
   folders: readonly string[],
 ): readonly FeedFound[] {
   const found: FeedFound[] = []
-  for (const [name, source] of entries(report.tree, ['sources'])) {
+  for (const [name, source] of entriesAt(report.tree, ['sources'])) {
     const path = ['sources', name]
     const company = textAt(source, 'company')
     if (company !== null && company !== FROM_RECORD) checkCompany(report, [...path, 'company'], company)
     if (company === FROM_RECORD && !has(source, 'zone'))
       report.mistake([...path, 'zone'], `is missing; with company: ${FROM_RECORD} no company says it`)
-    for (const [feedName, feed] of entries(report.tree, [...path, 'feeds'])) {
+    for (const [feedName, feed] of entriesAt(report.tree, [...path, 'feeds'])) {
       const mapping = textAt(feed, 'mapping')
       if (mapping === null) continue
       const at = [...path, 'feeds', feedName]
@@ -127,14 +127,14 @@ function checkTwins(report: Report, feeds: readonly FeedFound[]): void {
 // ─── people and roles ───────────────────────────────────────────────────────────────────────────
 
 function checkPeople(report: Report): void {
-  for (const [name, person] of entries(report.tree, ['people'])) {
+  for (const [name, person] of entriesAt(report.tree, ['people'])) {
     const path = ['people', name]
     const company = textAt(person, 'company')
     if (company !== null) checkCompany(report, [...path, 'company'], company)
     else if (!has(person, 'zone'))
       report.mistake([...path, 'zone'], 'is missing; a person without a company needs a time zone')
   }
-  for (const [name, lines] of entries(report.tree, ['roles'])) {
+  for (const [name, lines] of entriesAt(report.tree, ['roles'])) {
     for (const [index, line] of list(lines).entries()) checkRoleLine(report, ['roles', name, index], line)
     const open = list(lines).findIndex((line) => !has(line, 'of'))
     if (open >= 0 && open < list(lines).length - 1)
@@ -154,7 +154,7 @@ function checkRoleLine(report: Report, path: Path, line: unknown): void {
 // ─── routes ─────────────────────────────────────────────────────────────────────────────────────
 
 function checkRoutes(report: Report, knowledge: Knowledge, feeds: readonly FeedFound[]): void {
-  for (const [name, route] of entries(report.tree, ['routes'])) {
+  for (const [name, route] of entriesAt(report.tree, ['routes'])) {
     const path = ['routes', name]
     checkEvents(report, path, route, knowledge, feeds)
     for (const [index, source] of list(member(route, 'from')).entries()) {
@@ -232,15 +232,10 @@ function checkSecrets(report: Report, secrets: SecretCheck, path: Path, value: u
 
 function checkName(report: Report, path: Path, name: string, under: Path, what: string): void {
   if (report.tree.has([...under, name])) return
-  const known = entries(report.tree, under).map(([key]) => key)
+  const known = entriesAt(report.tree, under).map(([key]) => key)
   const where =
     known.length === 0 ? `; nothing is declared under ${under.join('.')}` : suggestion(name, known)
   report.mistake(path, `there is no ${what} "${name}"${where}`)
-}
-
-function entries(tree: ConfigTree, path: Path): readonly (readonly [string, unknown])[] {
-  const value = tree.at(path)
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value) : []
 }
 
 function member(value: unknown, key: string): unknown {

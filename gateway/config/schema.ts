@@ -18,7 +18,10 @@ import {
 } from './settings.ts'
 
 /** What of an adapter the config needs. Tests bring their own. */
-export type ConfigAdapter = Pick<AnyAdapter, 'kind' | 'summary' | 'connection' | 'feed' | 'hosts'>
+export type ConfigAdapter = Pick<
+  AnyAdapter,
+  'kind' | 'summary' | 'connection' | 'feed' | 'feedFaults' | 'traits' | 'hosts'
+>
 
 /** The origins of DingTalk's two API families. */
 export const DINGTALK_ORIGINS = {
@@ -55,7 +58,8 @@ const SOURCES = 'The systems that are read. The name of a source is an identity:
 
 // ─── sources and feeds ──────────────────────────────────────────────────────────────────────────
 
-const FEED_KEYS = {
+/** What every feed has besides its adapter's own settings. */
+export const FEED_KEYS = {
   mapping: mappingName().describe('The mapping that turns its records into events.'),
   start: start()
     .prefault('all')

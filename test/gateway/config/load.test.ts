@@ -437,6 +437,18 @@ test('checks a condition even where the entity is misspelt, if one is meant beyo
   ])
 })
 
+test('says what an adapter finds wrong with a feed as a whole, whatever else is wrong in the file', () => {
+  const bad = good(
+    ['key: [FItemID, FStockID]', 'key: [FItemID, FItemID]\n        start: since 2026-01-01'],
+    ['system: k3-wise', 'system: K3'],
+  )
+  expect(mistakesOf(bad)).toEqual([
+    'gateway.yaml:10:13 sources.k3.system: must be in kebab-case: lower-case letters, digits and hyphens, like purchase-orders',
+    'gateway.yaml:23:24 sources.k3.feeds.stock.key[1]: is there already',
+    'gateway.yaml:24:16 sources.k3.feeds.stock.start: must be all: this feed can only be read from its beginning',
+  ])
+})
+
 test('lists every secret that is not there, where it is wanted', () => {
   const missing = { 'env:K3_PASSWORD': 'is not set', 'env:DT_SECRET': 'is empty' }
   expect(mistakesOf(GOOD, { missing })).toEqual([

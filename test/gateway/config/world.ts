@@ -6,7 +6,7 @@ import type { ConfigAdapter } from '../../../gateway/config/schema.ts'
 import { type Mistake, mistakesText } from '../../../gateway/mapping/mistake.ts'
 import type { Files } from '../../../gateway/ports.ts'
 
-/** An adapter with the shapes that matter to a config: a secret, a union, a default, a feed with a check of its own. */
+/** An adapter with the shapes that matter to a config: a secret, a union, a default, a feed with faults of its own. */
 const toyConnection = z.discriminatedUnion('engine', [
   z.strictObject({
     engine: z.literal('abacus'),
@@ -22,21 +22,26 @@ export const toyAdapter: ConfigAdapter = {
   kind: 'toy',
   summary: 'A toy.',
   connection: toyConnection,
-  feed: z
-    .strictObject({
-      table: text().optional().describe('Table.'),
-      files: text().optional().describe('Files.'),
-      key: z.array(text()).min(1).describe('Key columns.'),
-    })
-    .check(({ value, issues }) => {
-      if (value.table === undefined && value.files === undefined)
-        issues.push({
-          code: 'custom',
-          input: value,
-          path: ['table'],
-          message: 'either table or files is needed',
-        })
-    }),
+  feed: z.strictObject({
+    table: text().optional().describe('Table.'),
+    files: text().optional().describe('Files.'),
+    key: z.array(text()).min(1).describe('Key columns.'),
+  }),
+  feedFaults: ({ table, files, key }) => {
+    const columns = z.array(z.string()).parse(key)
+    const twice = columns.findIndex((column, index) => columns.indexOf(column) !== index)
+    return [
+      ...(table === undefined && files === undefined
+        ? [{ path: ['table'], message: 'either table or files is needed' }]
+        : []),
+      ...(twice < 0 ? [] : [{ path: ['key', String(twice)], message: 'is there already' }]),
+    ]
+  },
+  traits: ({ files }) => ({
+    order: 'per-key',
+    deletes: 'invisible',
+    replay: files === undefined ? 'from-any-cursor' : 'until-settled',
+  }),
   hosts: (connection) => {
     const parsed = z.looseObject({ host: z.string().optional() }).parse(connection)
     return parsed.host === undefined ? [] : [parsed.host]
@@ -48,6 +53,7 @@ export const otherAdapter: ConfigAdapter = {
   summary: 'Files.',
   connection: z.strictObject({ path: text().describe('Folder.') }),
   feed: z.strictObject({ pattern: name().describe('Pattern.') }),
+  traits: () => ({ order: 'none', deletes: 'by-pass', replay: 'until-settled' }),
   hosts: () => [],
 }
 
