@@ -40,6 +40,8 @@ const NoticeShape = z.strictObject({
   language: z.enum(LANGUAGES).nullable(),
   /** Epoch ms. Sending: after it the call cannot be under way any more. Planned: no call before it. */
   until: z.number().nullable(),
+  /** Sending: which run of a publisher makes the call, and so knows whether it ever did. */
+  sender: z.string().nullable(),
   /** An earlier call may have been carried out, so it can no longer end as failed. */
   isUnsure: z.boolean(),
   /** One sentence: why it failed, waits, or is unknown. */

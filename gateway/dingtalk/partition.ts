@@ -1,6 +1,7 @@
 import type { Assignment } from '../log/port.ts'
 import { isAbort } from '../runtime.ts'
 import { type EndedCall, lostOf, makeCall, tellGovernor, type Way, wayOf } from './calls.ts'
+import type { Sent } from './client.ts'
 import type { Grant } from './governor.ts'
 import { followInput, type Input } from './input.ts'
 import { createLedger, type Ledger } from './ledger.ts'
@@ -31,7 +32,7 @@ const SLACK_MAX = 1_000
  */
 export async function publishPartition(work: Work, assignment: Assignment): Promise<void> {
   const { runtime, logger } = work.ports
-  const results: Results = new Map()
+  const results: Results = { sender: runtime.uuid(), byNotice: new Map() }
   let lost = 0
   try {
     for (let isFirst = true; !assignment.signal.aborted; isFirst = false) {
@@ -176,7 +177,13 @@ function applyEnded(session: Session): void {
       }
       const waitMs = Math.max(pauseMs, settled.againMs)
       const { reason, isUnsure } = settled
-      next(session, open, { state: 'planned', until: runtime.wall() + waitMs, reason, isUnsure })
+      next(session, open, {
+        state: 'planned',
+        until: runtime.wall() + waitMs,
+        reason,
+        isUnsure,
+        sender: null,
+      })
       const at = now + BigInt(Math.ceil(waitMs)) * 1_000_000n
       if (at > parcel.notBefore) parcel.notBefore = at
     }
@@ -238,9 +245,17 @@ function choose(session: Session): { starting: readonly Starting[]; again: bigin
     }
     parcel.mode = 'under-way'
     parcel.firstCalled ??= now
+    const { sender } = session.results
     for (const open of parcel.open.values()) {
       const attempt = open.notice.attempt + 1
-      next(session, open, { state: 'sending', attempt, until: runtime.wall() + CALL_OVER_MS, reason: null })
+      next(session, open, {
+        state: 'sending',
+        attempt,
+        until: runtime.wall() + CALL_OVER_MS,
+        reason: null,
+        sender,
+      })
+      noteResult(session.results, open.notice.id, attempt, 'not-called')
     }
     starting.push({ parcel, way, grant: taken.grant })
   }
@@ -275,7 +290,7 @@ async function write(session: Session): Promise<string | null> {
   state.movedAt = runtime.mono()
   state.seen = 0
   const isOutcome = (notice: Notice) => notice.attempt > 0 && notice.state !== 'sending'
-  for (const notice of commit.written) if (isOutcome(notice)) results.delete(notice.id)
+  for (const notice of commit.written) if (isOutcome(notice)) results.byNotice.delete(notice.id)
   if (commit.written.some((notice) => !isOutcome(notice))) failpoints.hit('publisher.after-plan')
   if (commit.written.some(isOutcome)) failpoints.hit('publisher.after-record')
   return null
@@ -289,6 +304,7 @@ function start(session: Session, starting: readonly Starting[], chosenAt: bigint
   const deadline = ends.reduce((least, at) => (at < least ? at : least))
   for (const { parcel, way, grant } of starting) {
     const attempts = new Map([...parcel.open.values()].map(({ notice }) => [notice.id, notice.attempt]))
+    for (const [id, attempt] of attempts) results.byNotice.get(id)?.delete(attempt)
     const call = makeCall({
       parcel,
       way,
@@ -299,7 +315,7 @@ function start(session: Session, starting: readonly Starting[], chosenAt: bigint
       failpoints,
       runtime,
       ended(call) {
-        for (const [id, attempt] of attempts) results.set(id, { attempt, ended: call.sent })
+        for (const [id, attempt] of attempts) noteResult(results, id, attempt, call.sent)
         ended.push(call)
       },
       crashed(error) {
@@ -313,6 +329,11 @@ function start(session: Session, starting: readonly Starting[], chosenAt: bigint
   }
 }
 
+function noteResult(results: Results, id: string, attempt: number, ended: Sent | 'not-called'): void {
+  const known = results.byNotice.get(id) ?? new Map<number, Sent | 'not-called'>()
+  results.byNotice.set(id, known.set(attempt, ended))
+}
+
 function next(session: Session, open: OpenNotice, step: Partial<Notice>): void {
   open.notice = { ...open.notice, at: session.work.ports.runtime.wall(), ...step }
   session.ledger.put(open.notice, open)
@@ -324,7 +345,13 @@ function end(
   open: OpenNotice,
   step: Readonly<{ state: Notice['state']; reason: string | null; reference: string | null }>,
 ): void {
-  next(session, open, { state: step.state, reason: step.reason, reference: step.reference, until: null })
+  next(session, open, {
+    state: step.state,
+    reason: step.reason,
+    reference: step.reference,
+    until: null,
+    sender: null,
+  })
   parcel.open.delete(open.notice.id)
 }
 

@@ -83,8 +83,10 @@ export function createPublisher(options: PublisherOptions): Publisher {
 }
 
 /** Runs a publisher until the signal aborts. */
-export function runPublisher(options: PublisherOptions & Readonly<{ signal: AbortSignal }>): Promise<void> {
-  return createPublisher(options).run(options.signal)
+export async function runPublisher(
+  options: PublisherOptions & Readonly<{ signal: AbortSignal }>,
+): Promise<void> {
+  await createPublisher(options).run(options.signal)
 }
 
 async function publishAll(

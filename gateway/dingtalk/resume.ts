@@ -33,7 +33,7 @@ export function resume(
     const sent = resultOf(first, results)
     const waitMs = sent === null ? Math.max(0, Math.min((first.notice.until ?? wall) - wall, WAIT_MS_MAX)) : 0
     const notBefore = now + BigInt(Math.ceil(waitMs)) * 1_000_000n
-    if (first.notice.state === 'planned') {
+    if (first.notice.state === 'planned' || sent === 'not-called') {
       parcels.add(group, 'waits', notBefore)
       return []
     }
@@ -54,16 +54,20 @@ export function resume(
 const WAIT_MS_MAX = 750_000
 const REMEMBERED_MS = 60_000 + CALL_OVER_MS
 
-function resultOf(open: OpenNotice, results: Results): Sent | null {
-  const known = results.get(open.notice.id)
-  return open.notice.state === 'sending' && known?.attempt === open.notice.attempt ? known.ended : null
+function resultOf({ notice }: OpenNotice, results: Results): Sent | 'not-called' | null {
+  if (notice.state !== 'sending' || notice.sender !== results.sender) return null
+  return results.byNotice.get(notice.id)?.get(notice.attempt) ?? null
 }
 
 /** Notices of one parcel that stand alike: called together, or not called yet. */
-function groupOf({ notice }: OpenNotice, sent: Sent | null): string {
-  return [notice.parcel, notice.state, notice.attempt, notice.until ?? '', sent === null ? '' : 'ended'].join(
-    ' ',
-  )
+function groupOf({ notice }: OpenNotice, sent: Sent | 'not-called' | null): string {
+  return [
+    notice.parcel,
+    notice.state,
+    notice.attempt,
+    notice.until ?? '',
+    sent === null ? '' : sent === 'not-called' ? sent : 'ended',
+  ].join(' ')
 }
 
 function endedCall(work: Work, parcel: Parcel, sent: Sent): readonly EndedCall[] {

@@ -17,8 +17,16 @@ export type Work = Readonly<{
   progress(at: Readonly<{ topic: string; partition: number; position: number; open: number }>): void
 }>
 
-/** Results of calls by notice, until a committed transaction says them. They outlive a lost transaction. */
-export type Results = Map<string, Readonly<{ attempt: number; ended: Sent }>>
+/**
+ * What this run of a partition's publisher did about each `sending` that it put down for a notice, until a committed
+ * transaction says how the notice stands after it. It outlives a lost transaction, and whoever wrote another `sending` is not it.
+ */
+export type Results = Readonly<{
+  /** Stands in every `sending` of this run. */
+  sender: string
+  /** By notice and attempt. */
+  byNotice: Map<string, Map<number, Sent | 'not-called'>>
+}>
 
 /** The whole of one call, measured from the commit of its `sending`. */
 export const CALL_MS = 15_000
