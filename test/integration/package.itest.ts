@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -25,6 +25,21 @@ describe('the packed package', () => {
     expect((await npm(home, 'exec', '--no', '--', 'erpgw', '--version')).trim()).toBe(version)
   })
 
+  // Workers and schemas lie elsewhere in the package than in the checkout.
+  test('moves a file of an ERP into its log', async () => {
+    for (const [path, text] of Object.entries(SHOP)) {
+      mkdirSync(dirname(join(home, path)), { recursive: true })
+      writeFileSync(join(home, path), text)
+    }
+    await npm(home, 'exec', '--no', '--', 'erpgw', 'run', '--once')
+    const lines = (await npm(home, 'exec', '--no', '--', 'erpgw', 'events', '--json')).trim().split('\n')
+    const events = lines.map((line) => JSON.parse(line))
+    expect(events.map(({ type, subject, data }) => [type, subject, data.item.name]).toSorted()).toEqual([
+      ['erp.item.created.v1', '0010', '采购'],
+      ['erp.item.created.v1', '0020', 'bolt'],
+    ])
+  })
+
   test('holds what runs and what the docs refer to, and no source or test', () => {
     const installed = readdirSync(join(home, 'node_modules', 'erp-gateway'), {
       recursive: true,
@@ -37,6 +52,41 @@ describe('the packed package', () => {
     expect(installed.filter((path) => /\.ts$|^(test|scripts)\b/.test(path))).toEqual([])
   })
 })
+
+/** A shop whose ERP drops a list of items, and how it is to be read. */
+const SHOP = {
+  'drop/items.csv': 'item_no,name\n0010,采购\n0020,bolt\n',
+  'mappings/shop/item.yaml': `
+mapping: shop/item
+entity: item
+version: 1
+key: [item_no]
+fields:
+  item: { from: item_no, as: code, name: name }
+`,
+  'gateway.yaml': `
+companies:
+  001: { name: Example Trading, currency: HKD, zone: Asia/Hong_Kong }
+data: ./state
+mappings: [./mappings]
+sources:
+  shop:
+    kind: file-drop
+    system: shop
+    company: 001
+    zone: Asia/Hong_Kong
+    connection: { transport: folder, path: ./drop }
+    feeds:
+      items:
+        mapping: shop/item
+        files: "*.csv"
+        format: { kind: csv }
+        key: [item_no]
+        content: partial
+        finished: { by: rename }
+        cursor: { strategy: files }
+`,
+}
 
 /** Runs npm in a folder, on the Node that runs this test, and returns what it printed. */
 async function npm(folder: string, ...args: readonly string[]): Promise<string> {
