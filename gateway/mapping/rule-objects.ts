@@ -9,7 +9,7 @@ import { constantRule, formulaRule } from './rule-fixed.ts'
 import { listRule } from './rule-lists.ts'
 import { amountRule, quantityRule } from './rule-money.ts'
 import { openOptions } from './rule-options.ts'
-import { booleanRule, decimalRule, integerRule, textRule } from './rule-scalars.ts'
+import { booleanRule, decimalRule, integerRule, textRule, textsRule } from './rule-scalars.ts'
 import { missing } from './rule-value.ts'
 import { readText } from './source-field.ts'
 import { entry, mistakeAt, mistakeAtKey, type Written, type WrittenMap } from './written.ts'
@@ -28,6 +28,7 @@ const KINDS: Readonly<Record<string, FieldType['kind'] | null>> = {
   status: 'object',
   object: 'object',
   list: 'list',
+  texts: 'list',
   sum: null,
   earliest: null,
   latest: null,
@@ -125,7 +126,10 @@ function compileStructured(
   compiling: Compiling,
   enclosing: Enclosing,
 ): CompiledRule | null {
-  if (type.kind === 'list') return kind === 'list' ? listRule(written, type, compiling) : null
+  if (type.kind === 'list') {
+    if (kind === 'texts') return textsRule(written, type, compiling)
+    return kind === 'list' ? listRule(written, type, compiling) : null
+  }
   if (PARTS[kind]?.some((part) => type.fields[part] === undefined)) {
     const parts = Object.keys(type.fields).join(', ')
     compiling.mistakes.push(mistakeAt(written, `"as: ${kind}" does not fit: the object has ${parts}`))
@@ -232,11 +236,11 @@ function compileObject(
   }
   reportMissing(written, type, compiling, given)
   if (isScope) return { apply: fill(early, late), isLate: false }
-  return { apply: nested([...early, ...late]), isLate: late.length > 0 }
+  return { apply: nested([...early, ...late], type.kind === 'map'), isLate: late.length > 0 }
 }
 
 function targetType(type: Extract<FieldType, { kind: 'object' | 'map' }>, name: string): FieldType | null {
-  if (type.kind === 'map') return type.of
+  if (type.kind === 'map') return { ...type.of, nullable: true }
   return Object.hasOwn(type.fields, name) ? (type.fields[name] ?? null) : null
 }
 
@@ -268,14 +272,17 @@ function fill(early: readonly Slot[], late: readonly Slot[]): Rule {
   }
 }
 
-/** An object inside the target: it has its own fields, and its rules still look at the target around it. */
-function nested(slots: readonly Slot[]): Rule {
+/**
+ * An object inside the target: it has its own fields, and its rules still look at the target around it. A map (names by
+ * language) holds only what is there.
+ */
+function nested(slots: readonly Slot[], isMap: boolean): Rule {
   return (scope, target) => {
     const object: Target = {}
     for (const { name, apply } of slots) {
       const value = apply(scope, target)
       if (value instanceof Refusal) return value
-      object[name] = value
+      if (value !== null || !isMap) object[name] = value
     }
     return object
   }

@@ -1,5 +1,5 @@
 import type { Json } from '../../adapters/contract.ts'
-import type { FieldType } from './field-type.ts'
+import type { FieldType, ListType } from './field-type.ts'
 import { suggestion } from './mistake.ts'
 import type { CompiledRule, Compiling, Refusal } from './rule.ts'
 import { compileNumber, NUMBER_KEYS } from './rule-number.ts'
@@ -7,25 +7,79 @@ import { openOptions, type RuleOptions } from './rule-options.ts'
 import { refused, shown, VALUE_KEYS, valueRule } from './rule-value.ts'
 import type { WrittenMap } from './written.ts'
 
-/** Text as it stands; through a `table` where the ERP's codes are not ours. */
+/**
+ * Text as it stands; through a `table` where the ERP's codes are not ours (what is not in it rejects the record, or is
+ * `otherwise`, or stays as it is with `unknown: keep`); with `mask: 4` only its last four characters
+ * legible, for account numbers.
+ */
 export function textRule(written: WrittenMap, type: FieldType, compiling: Compiling): CompiledRule {
-  const options = openOptions(written, [...VALUE_KEYS, 'strip', 'table', 'otherwise'], compiling)
+  const options = openOptions(
+    written,
+    [...VALUE_KEYS, 'strip', 'table', 'otherwise', 'unknown', 'mask'],
+    compiling,
+  )
   const strip = stripOf(options)
   const table = options.table('table')
   const otherwise = options.text('otherwise')
-  if (options.has('otherwise') && !options.has('table')) options.fail('"otherwise" belongs to a "table"')
+  const isKept = options.oneOf('unknown', ['keep']) !== null
+  for (const name of ['otherwise', 'unknown']) {
+    if (options.has(name) && !options.has('table')) options.fail(`"${name}" belongs to a "table"`)
+  }
   checkClosedList(options, type, [...(table?.values() ?? []), ...(otherwise === null ? [] : [otherwise])])
+  const mask = options.count('mask', 0, 10)
   const whenEmpty = type.nullable ? null : undefined
-  if (table === null) return valueRule(options, type, (text) => strip(text), whenEmpty)
+  if (table === null) {
+    return valueRule(options, type, (text) => (mask === null ? strip(text) : masked(text, mask)), whenEmpty)
+  }
   return valueRule(
     options,
     type,
     (text, scope, field) => {
-      const found = table.get(text) ?? otherwise
+      const found = table.get(text) ?? otherwise ?? (isKept ? text : null)
       if (found !== null) return found
       return field.refuse(scope, 'CODE_UNKNOWN', `${field.name} "${shown(text)}" is not in the table`)
     },
     table.get('') ?? whenEmpty,
+  )
+}
+
+/** Shows at most half of a short text, or a four-digit account would be shown whole. */
+function masked(text: string, legible: number): string {
+  const shownLength = Math.min(legible, Math.floor(text.length / 2))
+  return `${'*'.repeat(text.length - shownLength)}${text.slice(text.length - shownLength)}`
+}
+
+/**
+ * A list of texts from one field, split at `separator`, each through a `table` whose values may name several; without
+ * doubles, in bytewise order.
+ */
+export function textsRule(written: WrittenMap, type: ListType, compiling: Compiling): CompiledRule {
+  const options = openOptions(written, [...VALUE_KEYS, 'separator', 'table'], compiling)
+  const separator = options.text('separator') ?? ','
+  const table = options.table('table')
+  const split = (text: string) =>
+    text
+      .split(separator)
+      .map((part) => part.trim())
+      .filter((part) => part !== '')
+  if (separator === '') options.fail('"separator" is empty')
+  if (type.of.kind !== 'string') options.fail('the elements of this list are no texts')
+  checkClosedList(options, type.of, [...(table?.values() ?? [])].flatMap(split))
+  return valueRule(
+    options,
+    type,
+    (text, scope, field) => {
+      const texts = new Set<string>()
+      for (const part of split(text)) {
+        const meaning = table === null ? part : table.get(part)
+        if (meaning === undefined) {
+          return field.refuse(scope, 'CODE_UNKNOWN', `${field.name} "${shown(part)}" is not in the table`)
+        }
+        for (const one of split(meaning)) texts.add(one)
+      }
+      return [...texts].sort()
+    },
+    type.nullable ? null : undefined,
   )
 }
 

@@ -12,7 +12,8 @@ export type Convert = (text: string, scope: Scope, field: SourceField) => Json |
 
 /**
  * A rule on one source field. A field that the record lacks, or that is empty, rejects the record unless the rule is
- * `optional`; texts in `none` stand for nothing. `whenEmpty` is what an empty field means where that is no fault.
+ * `optional`; texts in `none` stand for nothing, which is null wherever the event may hold one. `whenEmpty` is what an
+ * empty field means where that is no fault.
  */
 export function valueRule(
   options: RuleOptions,
@@ -23,9 +24,7 @@ export function valueRule(
   const field = options.field('from', true)
   const isOptional = options.flag('optional')
   const none = options.texts('none')
-  if ((isOptional || none !== null) && !type.nullable) {
-    options.fail('the event needs a value here, so the rule can be neither "optional" nor have a "none"')
-  }
+  if (isOptional && !type.nullable) options.fail('the event needs a value here, so it cannot be "optional"')
   if (field === null) return BROKEN
   const nothing = none === null ? null : new Set(none)
   return {
@@ -34,7 +33,7 @@ export function valueRule(
       const text = readText(field, scope)
       if (text === undefined) return isOptional ? null : missing(field, scope)
       if (text instanceof Refusal) return text
-      if (nothing?.has(text)) return null
+      if (nothing?.has(text)) return type.nullable ? null : empty(field, scope)
       if (text === '') {
         if (whenEmpty !== undefined) return whenEmpty
         return isOptional ? null : empty(field, scope)

@@ -1,0 +1,48 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { listMappings, loadMapping } from '../../gateway/mapping/definition.ts'
+import { runMappingTests } from '../../gateway/mapping/mapping-tests.ts'
+import { mistakesText } from '../../gateway/mapping/mistake.ts'
+import type { Files } from '../../gateway/ports.ts'
+import { loadSchemas } from '../../gateway/schemas/load.ts'
+
+const files: Files = {
+  read: (path) => orNull(() => readFileSync(path, 'utf8')),
+  list: (path) => orNull(() => readdirSync(path).sort()),
+}
+const root = join(import.meta.dirname, '../../schemas')
+const folders = [join(root, 'mappings')]
+const schemas = loadSchemas(files, join(root, 'events'))
+
+describe.each(listMappings(folders, files))('%s', (name) => {
+  const loaded = loadMapping(name, folders, files)
+
+  test('can be read', () => {
+    expect(loaded.kind === 'invalid' ? mistakesText(loaded.mistakes) : '').toBe('')
+  })
+
+  if (loaded.kind === 'invalid') return
+  const { definition } = loaded
+  const results = runMappingTests(definition, schemas.entity(definition.entity))
+
+  test('brings examples, with a rejection among them', () => {
+    const said = definition.written.entries.get('tests')?.value
+    const examples = said?.kind === 'list' ? said.items : []
+    const rejections = examples.filter((item) => item.kind === 'map' && item.entries.has('rejected'))
+    expect(examples.length).toBeGreaterThan(1)
+    expect(rejections.length).toBeGreaterThan(0)
+  })
+
+  test.each(results)('$name', ({ differences, line }) => {
+    expect(differences, `${definition.file}:${line}`).toEqual([])
+  })
+})
+
+function orNull<Value>(read: () => Value): Value | null {
+  try {
+    return read()
+  } catch {
+    return null
+  }
+}
