@@ -14,8 +14,8 @@ export const PARTS_MAX = 2 ** 13
 /** Beyond this the write-ahead log is emptied, waiting for readers; what one commit adds keeps it below 64 MB. */
 export const WAL_BYTES_SOFT = 16_000_000
 
-/** Beyond this the log takes nothing: somebody has kept a read transaction open for a very long time. */
-export const WAL_BYTES_HARD = 512_000_000
+/** How long the writer waits for readers before it goes on without emptying the write-ahead log. */
+const WAIT_MS_MAX = 500
 
 const APPLICATION_ID = 0x6572676c
 const FORMAT = 1
@@ -45,7 +45,7 @@ INSERT INTO state (name, value) VALUES ('epoch', 0), ('clean', 1);
 export function openForWriting(files: LogFiles, diskBytesMax: number): DatabaseSync {
   if (!existsSync(files.log) || statSync(files.log).size === 0) assertNew(files)
   makePrivateFile(files.log)
-  const db = new DatabaseSync(files.log, { timeout: 5_000 })
+  const db = new DatabaseSync(files.log, { timeout: WAIT_MS_MAX })
   try {
     db.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;`)
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;')

@@ -13,7 +13,6 @@ import {
   PAGE_BYTES,
   SQLITE,
   sqliteCode,
-  WAL_BYTES_HARD,
   WAL_BYTES_SOFT,
 } from './embedded-schema.ts'
 import type { TopicRow } from './embedded-topics.ts'
@@ -44,6 +43,8 @@ export type StoreOptions = Readonly<{
   folder: string
   /** Of the file; the write-ahead log takes up to 64 MB more, and retention a little (see `PRUNE_BYTES`). */
   diskBytesMax: number
+  /** Of the write-ahead log; beyond it the log takes nothing until a reader that holds it is gone. */
+  walBytesMax?: number
   failpoints: Failpoints
   /** Epoch ms at which this process began to hold the log. */
   sinceMs: number
@@ -72,11 +73,11 @@ export function openStore(options: StoreOptions): Store {
 /** What retention may use beyond the limit of the disk, so that a full log can be pruned. */
 const PRUNE_BYTES = 16_000_000
 
+/** Reached only where somebody keeps a read transaction open for very long; ours are short. */
+const WAL_BYTES_MAX = 512_000_000
+
 /** How much is written before the write-ahead log is copied into the file. */
 const CHECKPOINT_BYTES = 8_000_000
-
-/** What other work than appending is taken to write: pages here and there. */
-const PAGES_BYTES = 1_000_000
 
 type Held = {
   readonly db: DatabaseSync
@@ -84,6 +85,7 @@ type Held = {
   readonly lock: FolderLock
   readonly failpoints: Failpoints
   readonly diskBytesMax: number
+  readonly walBytesMax: number
   /** Bumped by every opening for writing; the file must still say it in every transaction. */
   readonly epoch: number
   readonly statements: Statements
@@ -118,6 +120,7 @@ function hold(db: DatabaseSync, files: LogFiles, lock: FolderLock, options: Stor
     lock,
     failpoints: options.failpoints,
     diskBytesMax: options.diskBytesMax,
+    walBytesMax: options.walBytesMax ?? WAL_BYTES_MAX,
     epoch: numberOf(db, "SELECT value FROM state WHERE name = 'epoch'"),
     statements: prepareStatements(db),
     topics: readTopics(db),
@@ -177,7 +180,7 @@ function runGroup(held: Held, group: readonly Work[]): readonly Result[] {
     held.db.exec('COMMIT')
     held.failpoints.hit('log.after-commit')
     held.topics = staged.topics
-    for (const work of group) held.walBytes += work.kind === 'transact' ? work.packed.byteLength : PAGES_BYTES
+    for (const [place, work] of group.entries()) held.walBytes += walGrowth(work, results[place])
     for (const [part, next] of staged.nexts) held.nexts.set(part, next)
     return results
   } catch (error) {
@@ -323,14 +326,22 @@ function maintain(held: Held): void {
   }
 }
 
+/** About how much one piece of work adds to the write-ahead log, which holds whole pages. */
+function walGrowth(work: Work, result: Result | undefined): number {
+  const pages = 2 * PAGE_BYTES
+  if (result?.kind === 'pruned') return pages + result.removed * PAGE_BYTES
+  if (work.kind !== 'transact' || result?.kind !== 'committed') return pages
+  return pages + work.packed.byteLength + result.firsts.size * PAGE_BYTES
+}
+
 function walFileBytes(held: Held): number {
   return statSync(held.files.wal, { throwIfNoEntry: false })?.size ?? 0
 }
 
 function walBlocked(held: Held): string | null {
-  if (walFileBytes(held) <= WAL_BYTES_HARD) return null
+  if (walFileBytes(held) <= held.walBytesMax) return null
   held.walBytes = CHECKPOINT_BYTES
   maintain(held)
-  if (walFileBytes(held) <= WAL_BYTES_HARD) return null
+  if (walFileBytes(held) <= held.walBytesMax) return null
   return `A program keeps a read transaction on ${held.files.log} open; end it. Nothing was written.`
 }
