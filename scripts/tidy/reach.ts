@@ -39,12 +39,15 @@ function deadFiles(graph: Graph, tree: Tree): readonly Finding[] {
     .map((source) => finding(source, 0, 'is reached from no entry point and no test; use it or delete it'))
 }
 
-/** Files named by any text in a file: imports, workers and programs that it starts. */
+/**
+ * Files named by any text in a file: imports, workers and programs that it starts, and what it serves to a browser,
+ * whose paths begin with `/` and lie below the file's own folder.
+ */
 function mentioned(source: Source): readonly string[] {
   return source.nodes.flatMap(({ node }) => {
     const text = literalOf(node)
     if (text === null || !/\.(ts|mjs)$/.test(text)) return []
-    return text.startsWith('.') ? [posix.join(posix.dirname(source.path), text)] : [text]
+    return /^[./]/.test(text) ? [posix.join(posix.dirname(source.path), text)] : [text]
   })
 }
 

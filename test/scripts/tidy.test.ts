@@ -145,6 +145,16 @@ describe('tidy finds', () => {
     ])
   })
 
+  test('no fault with files that a program starts, a worker or a page among them', () => {
+    const files = {
+      'test/lab/chat/run.test.ts': "start('./server.ts'); serve('/page/app.mjs'); run('scripts/bench.ts')",
+      'test/lab/chat/server.ts': 'f()',
+      'test/lab/chat/page/app.mjs': 'f()',
+      'scripts/bench.ts': 'f()',
+    }
+    expect(messages(files)).toEqual([])
+  })
+
   test('an export that nothing imports, and a type that nothing names', () => {
     const path = 'gateway/lane/poll.ts'
     const text = [

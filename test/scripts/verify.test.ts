@@ -121,6 +121,15 @@ describe('the test command', () => {
   })
 })
 
+test('every npm verb starts a file that is there', () => {
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+  const files = Object.values<string>(scripts).flatMap(
+    (line) => /^node (\S+\.m?[jt]s)$/.exec(line)?.[1] ?? [],
+  )
+  expect(files).toContain('scripts/verify.ts')
+  expect(files.filter((file) => !existsSync(join(ROOT, file)))).toEqual([])
+})
+
 describe('erpgw', () => {
   test('tells an old Node what it needs', () => {
     const launcher = join(ROOT, 'gateway', 'cli', 'erpgw.mjs')
