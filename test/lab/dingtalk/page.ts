@@ -61,23 +61,20 @@ function readText(path: string): string {
 
 const MODULE = 'text/javascript'
 
-function own(file: string) {
-  return { type: file.endsWith('.css') ? 'text/css' : MODULE, read: () => readText(`./page/${file}`) }
-}
-
 function vendor(module: string) {
   return { type: MODULE, read: () => readFileSync(require.resolve(module), 'utf8') }
 }
 
 const ASSETS: Readonly<Record<string, Readonly<{ type: string; read(): string }>>> = {
-  '/page/app.mjs': own('app.mjs'),
-  '/page/markdown.mjs': own('markdown.mjs'),
-  '/page/style.css': own('style.css'),
+  '/page/app.mjs': { type: MODULE, read: () => readText('./page/app.mjs') },
+  '/page/markdown.mjs': { type: MODULE, read: () => readText('./page/markdown.mjs') },
+  '/page/style.css': { type: 'text/css', read: () => readText('./page/style.css') },
   '/page/vendor/preact.mjs': vendor('preact'),
   '/page/vendor/hooks.mjs': vendor('preact/hooks'),
+  // `require` finds the CommonJS build; the browser takes the module beside it.
   '/page/vendor/htm.mjs': {
     type: MODULE,
-    read: () => readFileSync(require.resolve('htm').replace(/htm\.js$/, 'htm.mjs'), 'utf8'),
+    read: () => readFileSync(require.resolve('htm').replace(/\.js$/, '.mjs'), 'utf8'),
   },
 }
 
