@@ -38,6 +38,12 @@ const text = fc.oneof(
   ),
 )
 
+/**
+ * Names of fields, without backslashes: where an earlier text had a name with one, JSON.parse of V8 13.6 (Node 24) may
+ * take an escaped name of a later text for it. Names of ours come from schemas and never hold one.
+ */
+const name = text.filter((part) => !part.includes('\\'))
+
 const json = fc.letrec<{ value: Json; list: Json[]; object: { [name: string]: Json } }>((tie) => ({
   value: fc.oneof(
     { maxDepth: 3 },
@@ -49,7 +55,7 @@ const json = fc.letrec<{ value: Json; list: Json[]; object: { [name: string]: Js
     tie('object'),
   ),
   list: fc.array(tie('value'), { maxLength: 4 }),
-  object: fc.dictionary(text, tie('value'), { maxKeys: 5 }),
+  object: fc.dictionary(name, tie('value'), { maxKeys: 5 }),
 }))
 
 const data = json.object
@@ -101,12 +107,12 @@ describe('canonical JSON', () => {
   )
 })
 
+/** The value with its kinds spelled out and its objects as sorted lists. */
 function sorted(value: Json): Json {
   if (typeof value !== 'object' || value === null) return value
-  if (Array.isArray(value)) return value.map(sorted)
-  return Object.entries(value)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, inner]): Json => [name, sorted(inner), 'object'])
+  if (Array.isArray(value)) return ['list', ...value.map(sorted)]
+  const fields = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+  return ['object', ...fields.map(([name, inner]): Json => [name, sorted(inner)])]
 }
 
 describe('the content of a version', () => {
@@ -123,7 +129,7 @@ describe('the content of a version', () => {
 
   test('changes with any value', () => {
     fc.assert(
-      fc.property(data, text, json.value, (value, name, other) => {
+      fc.property(data, name, json.value, (value, name, other) => {
         fc.pre(!VOLATILE.includes(name))
         fc.pre(!Object.hasOwn(value, name) || canonicalJson(value[name]) !== canonicalJson(other))
         const after = Object.fromEntries([...Object.entries(value), [name, other]])
@@ -197,7 +203,7 @@ describe('the id of an event', () => {
 describe('the fingerprint of a source record', () => {
   test('does not depend on the order of columns and changes with any value', () => {
     fc.assert(
-      fc.property(data, text, json.value, (value, name, other) => {
+      fc.property(data, name, json.value, (value, name, other) => {
         expect(fingerprint(reversed(value) as EventData)).toBe(fingerprint(value))
         fc.pre(!Object.hasOwn(value, name) || canonicalJson(value[name]) !== canonicalJson(other))
         expect(fingerprint(Object.fromEntries([...Object.entries(value), [name, other]]))).not.toBe(
