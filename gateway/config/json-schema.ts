@@ -5,6 +5,7 @@ import { type ConfigAdapter, configSchema } from './schema.ts'
 /** A JSON Schema as far as this room looks into one. */
 export type JsonSchema = Readonly<{
   title?: string | undefined
+  description?: string | undefined
   type?: string | readonly string[] | undefined
   const?: unknown
   enum?: readonly unknown[] | undefined

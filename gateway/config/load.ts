@@ -1,5 +1,5 @@
 import { isAbsolute } from 'node:path'
-import type { Mistake } from '../mapping/mistake.ts'
+import { type Mistake, mistakeText } from '../mapping/mistake.ts'
 import type { Files } from '../ports.ts'
 import { type ConfigTree, entriesAt, readConfigTree } from './document.ts'
 import { effectiveConfig, folderOf, mappingFolders } from './effective.ts'
@@ -75,14 +75,27 @@ function writtenFolders(tree: ConfigTree): readonly string[] {
   return Array.isArray(folders) ? folders.filter((folder) => typeof folder === 'string') : []
 }
 
-/** A later stage says nothing about a field that an earlier one has spoken of: it would be the same mistake again. */
+/**
+ * A later stage says nothing about a field that an earlier one has spoken of: it would be the same mistake again. Nor
+ * is anything said twice, as of a mapping that two feeds use.
+ */
 function withoutEchoes(stages: readonly (readonly Mistake[])[]): readonly Mistake[] {
+  const said = new Set<string>()
   const spokenOf = new Set<string>()
   return stages.flatMap((stage) => {
-    const fresh = stage.filter((mistake) => mistake.field === '' || !spokenOf.has(mistake.field))
-    for (const { field } of stage) spokenOf.add(field)
+    const fresh = stage.filter((mistake) => {
+      const text = mistakeText(mistake)
+      const isNew = !said.has(text) && !spokenOf.has(fieldOf(mistake))
+      said.add(text)
+      return isNew
+    })
+    for (const mistake of stage) if (mistake.field !== '') spokenOf.add(fieldOf(mistake))
     return fresh
   })
+}
+
+function fieldOf({ file, field }: Mistake): string {
+  return `${file}\n${field}`
 }
 
 function inOrder(mistakes: readonly Mistake[]): readonly Mistake[] {

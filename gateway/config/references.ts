@@ -13,6 +13,8 @@ export type Knowledge = Readonly<{
   knownMappings(folders: readonly string[]): readonly string[]
   /** The entity that a mapping makes, or null where there is no such mapping. Folders are absolute, first wins. */
   mappingEntity(name: string, folders: readonly string[]): string | null
+  /** What is wrong with a mapping that is there and makes no entity; in its own file. Absent: nobody says. */
+  mappingMistakes?(name: string, folders: readonly string[]): readonly Mistake[]
   /** What is wrong with a condition over events of an entity. `offset` counts UTF-16 units of the text. */
   checkCondition(entity: string, text: string): readonly Readonly<{ message: string; offset: number }>[]
 }>
@@ -29,6 +31,8 @@ type Report = Readonly<{
   tree: ConfigTree
   mistake(path: Path, message: string, place?: Place): void
   notice(path: Path, message: string): void
+  /** Mistakes in other files. */
+  foreign(mistakes: readonly Mistake[]): void
 }>
 
 /**
@@ -47,6 +51,7 @@ export function checkReferences(
     tree,
     mistake: (path, message, place) =>
       void mistakes.push({ ...mistakeAtPath(tree, path, 'value', message), ...place }),
+    foreign: (others) => void mistakes.push(...others),
     notice: (path, message) => void notices.push(mistakeAtPath(tree, path, 'value', message)),
   }
   checkCompanies(report)
@@ -88,8 +93,7 @@ function checkSources(
       const at = [...path, 'feeds', feedName]
       const entity = knowledge.mappingEntity(mapping, folders)
       if (entity === null) {
-        const near = suggestion(mapping, knowledge.knownMappings(folders))
-        report.mistake([...at, 'mapping'], `there is no mapping "${mapping}"${near}`)
+        reportMapping(report, [...at, 'mapping'], mapping, knowledge, folders)
         continue
       }
       found.push({
@@ -102,6 +106,22 @@ function checkSources(
     }
   }
   return found
+}
+
+function reportMapping(
+  report: Report,
+  path: Path,
+  mapping: string,
+  knowledge: Knowledge,
+  folders: readonly string[],
+): void {
+  const known = knowledge.knownMappings(folders)
+  if (!known.includes(mapping)) {
+    report.mistake(path, `there is no mapping "${mapping}"${suggestion(mapping, known)}`)
+    return
+  }
+  report.mistake(path, `the mapping "${mapping}" cannot be used: its file has mistakes`)
+  report.foreign(knowledge.mappingMistakes?.(mapping, folders) ?? [])
 }
 
 function checkCompany(report: Report, path: Path, company: string): void {

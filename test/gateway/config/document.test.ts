@@ -110,21 +110,21 @@ test('puts nothing on any prototype', () => {
 })
 
 test.each<readonly [string, string]>([
-  ['brackets', '['.repeat(200_000)],
-  ['braces', '{a: '.repeat(200_000)],
-  ['hyphens', `${'- '.repeat(200_000)}x`],
-  ['question marks', `${'? '.repeat(200_000)}x`],
+  ['brackets', '['.repeat(50_000)],
+  ['braces', '{a: '.repeat(30_000)],
+  ['hyphens', `${'- '.repeat(50_000)}x`],
+  ['question marks', `${'? '.repeat(50_000)}x`],
   ['indented groups', Array.from({ length: 1_200 }, (_, depth) => `${' '.repeat(depth)}a:`).join('\n')],
-  ['keys', Array.from({ length: 80_000 }, (_, index) => `k${index}: 1`).join('\n')],
-  ['the same key', 'a: 1\n'.repeat(150_000)],
+  ['keys', Array.from({ length: 30_000 }, (_, index) => `k${index}: 1`).join('\n')],
+  ['the same key', 'a: 1\n'.repeat(30_000)],
 ])('answers within seconds to a file full of %s', (_, yaml) => {
   const began = performance.now()
   read(yaml)
-  expect(performance.now() - began).toBeLessThan(8_000)
+  expect(performance.now() - began).toBeLessThan(5_000)
 })
 
 test('says once that a text nests too deep, whatever follows from it', () => {
-  expect(complaints('['.repeat(200_000))).toEqual([
+  expect(complaints('['.repeat(20_000))).toEqual([
     expect.stringContaining('Values are nested deeper than 32 levels.'),
   ])
 })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { GOOD, load, loadWell, mistakesOf, texts } from './world.ts'
+import { GOOD, knowledge, load, loadWell, mistakesOf, texts } from './world.ts'
 
 /** The good config with some of its words replaced; each must be there. */
 function good(...changes: readonly (readonly [string, string])[]): string {
@@ -446,6 +446,22 @@ test('says what an adapter finds wrong with a feed as a whole, whatever else is 
     'gateway.yaml:10:13 sources.k3.system: must be in kebab-case: lower-case letters, digits and hyphens, like purchase-orders',
     'gateway.yaml:23:24 sources.k3.feeds.stock.key[1]: is there already',
     'gateway.yaml:24:16 sources.k3.feeds.stock.start: must be all: this feed can only be read from its beginning',
+  ])
+})
+
+test('brings along the mistakes of a mapping that cannot be used, once', () => {
+  const broken = {
+    ...knowledge,
+    mappingEntity: () => null,
+    mappingMistakes: (name: string) => [
+      { file: `/etc/erpgw/${name}.yaml`, line: 7, column: 3, field: 'fields.number', message: 'is no field' },
+    ],
+  }
+  const bad = good(['k3-wise/stock-level', 'k3-wise/payment'])
+  expect(mistakesOf(bad, { knowledge: broken })).toEqual([
+    'gateway.yaml:16:18 sources.k3.feeds.payments.mapping: the mapping "k3-wise/payment" cannot be used: its file has mistakes',
+    'gateway.yaml:21:18 sources.k3.feeds.stock.mapping: the mapping "k3-wise/payment" cannot be used: its file has mistakes',
+    'k3-wise/payment.yaml:7:3 fields.number: is no field',
   ])
 })
 

@@ -94,6 +94,7 @@ export type Wish = Readonly<{
   environmentCheck?: boolean
   /** References that have no value. */
   missing?: Readonly<Record<string, string>>
+  knowledge?: Knowledge
 }>
 
 export function load(yaml: string, wish: Wish = {}): ReturnType<typeof loadConfig> {
@@ -103,7 +104,7 @@ export function load(yaml: string, wish: Wish = {}): ReturnType<typeof loadConfi
     secrets: { problem: (reference) => wish.missing?.[reference] ?? null },
     environmentCheck: wish.environmentCheck ?? true,
     adapters: [toyAdapter, otherAdapter],
-    knowledge,
+    knowledge: wish.knowledge ?? knowledge,
   })
 }
 
