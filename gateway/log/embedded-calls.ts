@@ -93,7 +93,13 @@ async function ask(calls: Calls, question: Question, signal?: AbortSignal): Prom
 
 async function send(calls: Calls, sending: Sending, signal: AbortSignal): Promise<Result> {
   assertOpen(calls)
-  await takeRoom(calls, sending.packed.byteLength, signal)
+  const bytes = sending.packed.byteLength
+  await takeRoom(calls, bytes, signal)
+  if (signal.aborted) {
+    calls.inFlightBytes -= bytes
+    admit(calls)
+    throw signal.reason
+  }
   assertOpen(calls)
   if (calls.state === 'lost') return { kind: 'refused', retryable: true, reason: ENDED }
   return await new Promise((resolve) => {

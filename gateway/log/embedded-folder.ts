@@ -70,7 +70,7 @@ export function takeLock(files: LogFiles): FolderLock {
   makePrivateFile(files.lock)
   const lock = new DatabaseSync(files.lock, { timeout: 0 })
   try {
-    lock.exec('BEGIN EXCLUSIVE')
+    lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
   } catch (error) {
     lock.close()
     throw new LogError(
