@@ -1,7 +1,7 @@
 import { Document, type Node, Pair, Scalar, YAMLMap, YAMLSeq } from 'yaml'
 import { formatDuration } from '../../adapters/shared/settings.ts'
 import { type Path, pathText, YAML_SCHEMA } from './document.ts'
-import { configJsonSchema, type JsonSchema } from './json-schema.ts'
+import { branchOf, configJsonSchema, isGroup, type JsonSchema, memberOf } from './json-schema.ts'
 import type { Loaded } from './load.ts'
 import type { ConfigAdapter } from './schema.ts'
 
@@ -88,28 +88,4 @@ function leaf(value: unknown): Node {
   const node = new Document(null, YAML_SCHEMA).createNode(text, { flow: true })
   if (node instanceof Scalar && typeof text === 'string' && text.includes('\n')) node.type = 'BLOCK_LITERAL'
   return node
-}
-
-function memberOf(schema: JsonSchema, key: string): JsonSchema {
-  const own = schema.properties?.[key]
-  if (own !== undefined) return own
-  return typeof schema.additionalProperties === 'object' ? schema.additionalProperties : {}
-}
-
-/** The alternative that a value was written for: by its discriminators, or by being a group or not. */
-function branchOf(schema: JsonSchema, written: unknown): JsonSchema {
-  const branches = schema.properties === undefined ? (schema.oneOf ?? schema.anyOf) : undefined
-  const branch = branches?.find((candidate) => fits(candidate, written))
-  return branch === undefined ? schema : branchOf(branch, written)
-}
-
-function fits(schema: JsonSchema, written: unknown): boolean {
-  if (!isGroup(written)) return schema.properties === undefined
-  return Object.entries(schema.properties ?? {}).every(
-    ([key, member]) => member.const === undefined || member.const === (written[key] ?? member.default),
-  )
-}
-
-function isGroup(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

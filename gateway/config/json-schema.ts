@@ -13,6 +13,8 @@ export type JsonSchema = Readonly<{
   pattern?: string | undefined
   /** Marks a reference to a secret. */
   secret?: boolean | undefined
+  /** Marks a text that may be a reference. */
+  reference?: boolean | undefined
   properties?: Readonly<Record<string, JsonSchema>> | undefined
   additionalProperties?: JsonSchema | boolean | undefined
   items?: JsonSchema | undefined
@@ -38,6 +40,31 @@ export function configJsonSchema(adapters: readonly ConfigAdapter[]): JsonSchema
     },
   })
   return { title: 'erp-gateway config', ...takesNumbers(schema as JsonSchema) }
+}
+
+/** The schema of a key of a group; of one that is not known, a schema that says nothing. */
+export function memberOf(schema: JsonSchema, key: string): JsonSchema {
+  const own = schema.properties?.[key]
+  if (own !== undefined) return own
+  return typeof schema.additionalProperties === 'object' ? schema.additionalProperties : {}
+}
+
+/** The alternative that a value was written for: by its discriminators, or by being a group or not. */
+export function branchOf(schema: JsonSchema, written: unknown): JsonSchema {
+  const branches = schema.properties === undefined ? (schema.oneOf ?? schema.anyOf) : undefined
+  const branch = branches?.find((candidate) => fits(candidate, written))
+  return branch === undefined ? schema : branchOf(branch, written)
+}
+
+function fits(schema: JsonSchema, written: unknown): boolean {
+  if (!isGroup(written)) return schema.properties === undefined
+  return Object.entries(schema.properties ?? {}).every(
+    ([key, member]) => member.const === undefined || member.const === (written[key] ?? member.default),
+  )
+}
+
+export function isGroup(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** A default as it is written: `20s` for 20000 where a duration is meant. */

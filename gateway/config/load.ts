@@ -5,9 +5,11 @@ import { type ConfigTree, entriesAt, readConfigTree } from './document.ts'
 import { effectiveConfig, folderOf, mappingFolders } from './effective.ts'
 import { checkFeeds } from './feeds.ts'
 import { checkShape, type Shaped } from './issues.ts'
+import { configJsonSchema } from './json-schema.ts'
 import type { Config } from './model.ts'
 import { checkReferences, type Knowledge, type SecretCheck } from './references.ts'
 import { type ConfigAdapter, type ConfigInput, configSchema, foreignSourceSchema } from './schema.ts'
+import { checkSecrets } from './secrets.ts'
 
 export type LoadOptions = Readonly<{
   /** A YAML file, or a folder whose `*.yaml` are read as one; absolute. */
@@ -40,12 +42,13 @@ export function loadConfig(options: LoadOptions): Loaded | Readonly<{ mistakes: 
 
   const folder = folderOf(path, files.list(path) !== null)
   const shaped = checkFile(tree, adapters)
+  const findings = checkReferences(tree, knowledge, mappingFolders(writtenFolders(tree), folder))
   const secrets = options.environmentCheck ? options.secrets : null
-  const findings = checkReferences(tree, knowledge, mappingFolders(writtenFolders(tree), folder), secrets)
+  const secretMistakes = checkSecrets(tree, configJsonSchema(adapters), secrets)
   const all = withoutEchoes([
     mistakes,
     shaped.mistakes,
-    [...findings.mistakes, ...checkFeeds(tree, adapters)],
+    [...findings.mistakes, ...checkFeeds(tree, adapters), ...secretMistakes],
   ])
   if (shaped.output === null || all.length > 0) return { mistakes: inOrder(all) }
   return {
@@ -98,11 +101,18 @@ function fieldOf({ file, field }: Mistake): string {
   return `${file}\n${field}`
 }
 
+/** Nobody mends more than a screenful of them at once. */
+export const MISTAKES_MAX = 200
+
 function inOrder(mistakes: readonly Mistake[]): readonly Mistake[] {
-  return [...mistakes].sort(
+  const sorted = [...mistakes].sort(
     (left, right) =>
       compareText(left.file, right.file) || left.line - right.line || left.column - right.column,
   )
+  const next = sorted[MISTAKES_MAX]
+  if (next === undefined) return sorted
+  const rest = `and ${sorted.length - MISTAKES_MAX} more from here on; mend those above first`
+  return [...sorted.slice(0, MISTAKES_MAX), { ...next, field: '', message: rest }]
 }
 
 function compareText(left: string, right: string): number {

@@ -1,7 +1,6 @@
 import { type Mistake, nearest, type Place, suggestion } from '../mapping/mistake.ts'
 import { type ConfigTree, entriesAt, type Path } from './document.ts'
 import { mistakeAtPath } from './issues.ts'
-import { parseReference } from './secret-reference.ts'
 
 /** What other rooms know and the config refers to. */
 export type Knowledge = Readonly<{
@@ -36,14 +35,13 @@ type Report = Readonly<{
 }>
 
 /**
- * Everything that one part of the config says about another, or about the world outside. Works on what is written,
+ * Everything that one part of the config says about another, or about the language of the house. Works on what is written,
  * whatever else is wrong with it, so that all mistakes come at once; what has the wrong shape was said already.
  */
 export function checkReferences(
   tree: ConfigTree,
   knowledge: Knowledge,
   mappingFolders: readonly string[],
-  secrets: SecretCheck | null,
 ): Findings {
   const mistakes: Mistake[] = []
   const notices: Mistake[] = []
@@ -59,7 +57,6 @@ export function checkReferences(
   checkTwins(report, feeds)
   checkPeople(report)
   checkRoutes(report, knowledge, feeds)
-  if (secrets !== null) checkSecrets(report, secrets, [], tree.value)
   return { mistakes, notices }
 }
 
@@ -233,19 +230,6 @@ function checkDestination(report: Report, path: Path, to: unknown): void {
     group !== null && typeof report.tree.at(['dingtalk', 'groups', group, 'conversation']) === 'string'
   if ((role !== null || person !== null || isConversation) && !report.tree.has(['dingtalk', 'app']))
     report.mistake(path, 'needs dingtalk.app: only a webhook works without one')
-}
-
-// ─── secrets ────────────────────────────────────────────────────────────────────────────────────
-
-function checkSecrets(report: Report, secrets: SecretCheck, path: Path, value: unknown): void {
-  if (typeof value === 'string' && parseReference(value) !== null) {
-    const problem = secrets.problem(value)
-    if (problem !== null) report.mistake(path, problem)
-  } else if (Array.isArray(value)) {
-    for (const [index, item] of value.entries()) checkSecrets(report, secrets, [...path, index], item)
-  } else if (typeof value === 'object' && value !== null) {
-    for (const [key, item] of Object.entries(value)) checkSecrets(report, secrets, [...path, key], item)
-  }
 }
 
 // ─── looking into what is written ───────────────────────────────────────────────────────────────

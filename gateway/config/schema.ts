@@ -14,6 +14,7 @@ import {
   origin,
   schedule,
   start,
+  textOrReference,
   zoneName,
 } from './settings.ts'
 
@@ -152,9 +153,9 @@ const dingtalk = z
       .describe('Origin of the old API and of robot webhooks; only with region custom.'),
     app: z
       .strictObject({
-        clientId: text().describe('Client id (AppKey), or a reference to it.'),
+        clientId: textOrReference().describe('Client id (AppKey), or a reference to it.'),
         clientSecret: secretReference().describe('Reference to the client secret (AppSecret).'),
-        robotCode: text().describe('Code of the app robot, or a reference to it.'),
+        robotCode: textOrReference().describe('Code of the app robot, or a reference to it.'),
       })
       .optional()
       .describe('The internal app. Messages to persons and conversations need it.'),

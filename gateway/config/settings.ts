@@ -23,6 +23,11 @@ export function currency(): z.ZodString {
     .regex(/^[A-Z]{3}$/, { error: 'must be a currency code of three capital letters, like CNY' })
 }
 
+/** A text that is no secret, or a reference to it: identifiers that come from the same place as a secret does. */
+export function textOrReference(): z.ZodString {
+  return text().meta({ reference: true })
+}
+
 /** An IANA zone; a slip is answered with the nearest one. */
 export function zoneName(): z.ZodType<string, string> {
   const known = zone()
@@ -181,7 +186,7 @@ export function group(language: z.ZodType<string, string | undefined>, webhook: 
         .optional()
         .describe('Address of a group robot, as a reference: its token is a secret.'),
       secret: webhook.optional().describe('Signing secret of the group robot (SEC…), as a reference.'),
-      conversation: text()
+      conversation: textOrReference()
         .optional()
         .describe('openConversationId (cid…) or a reference to it; the app robot must be in the group.'),
       language,

@@ -18,7 +18,7 @@ function underlined(schema: object, yaml: string): readonly string[] {
     strictRequired: false,
     strictTypes: false,
   })
-  ajv.addKeyword('secret')
+  for (const mark of ['secret', 'reference']) ajv.addKeyword(mark)
   const validate = ajv.compile(schema as AnySchemaObject)
   return validate(parse(yaml))
     ? []

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { MISTAKES_MAX } from '../../../gateway/config/load.ts'
 import { GOOD, knowledge, load, loadWell, mistakesOf, texts } from './world.ts'
 
 /** The good config with some of its words replaced; each must be there. */
@@ -477,6 +478,25 @@ test('looks for no secret where the environment is not to be checked', () => {
   expect(mistakesOf(GOOD, { missing: { 'env:K3_PASSWORD': 'is not set' }, environmentCheck: false })).toEqual(
     [],
   )
+})
+
+test('refuses a reference where it would be taken for the value', () => {
+  const bad = good(
+    ['host: k3db.corp.example', 'host: env:K3_HOST'],
+    ['table: t_payment', 'table: file:/etc/table'],
+    ['robotCode: robot-1', 'robotCode: env:DT_ROBOT'],
+  )
+  expect(mistakesOf(bad, { environmentCheck: false })).toEqual([
+    'gateway.yaml:12:41 sources.k3.connection.host: takes no reference; only secrets do. Write the value itself',
+    'gateway.yaml:17:16 sources.k3.feeds.payments.table: takes no reference; only secrets do. Write the value itself',
+  ])
+})
+
+test('shows no more mistakes than anybody mends at once', () => {
+  const many = Array.from({ length: 1_000 }, (_, index) => `unknown-${index}: 1\n`).join('')
+  const mistakes = mistakesOf(many + GOOD)
+  expect(mistakes.length).toBe(MISTAKES_MAX + 1)
+  expect(mistakes.at(-1)).toBe('gateway.yaml:201:1 and 800 more from here on; mend those above first')
 })
 
 test('never repeats what may be a secret in the wrong place', () => {
