@@ -54,6 +54,7 @@ export function openReading(files: LogFiles): Reading {
     return known.get(name) ?? null
   }
   const guarded = <Value>(read: () => Value): Value => {
+    if (!db.isOpen) throw new LogError('LOG_CLOSED', 'The log was read after it was closed.')
     try {
       return read()
     } catch (error) {
