@@ -101,6 +101,7 @@ describeWithService('chromium', "the emulator's page", ({ path }) => {
     await sendToGroup(dingtalk, 'cidWarehouse0000000000000000001==', 'Sắp hết hàng: BOLT-M8', PAYMENT)
     const { page, foreign, errors } = await open(PHONE)
     await page.getByLabel('1 unread').first().waitFor()
+    expect(await page.locator('.chat').isVisible()).toBe(false)
     expect(await layoutFaults(page)).toEqual([])
     await page.screenshot({ path: `${SCREENSHOTS}/dingtalk-phone-list.png` })
 

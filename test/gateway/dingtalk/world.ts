@@ -21,7 +21,7 @@ import { exchange } from '../../lab/dingtalk/service.ts'
 import { createState, type State } from '../../lab/dingtalk/state.ts'
 
 /** Origin of a DingTalk that lives in the test's own virtual time. */
-const VIRTUAL_ORIGIN = 'http://dingtalk.test'
+export const VIRTUAL_ORIGIN = 'http://dingtalk.test'
 
 const FILES: Files = {
   read: (path) => readFileSync(path, 'utf8'),
@@ -31,7 +31,7 @@ const FILES: Files = {
 export const TEMPLATES: Templates = loadTemplates(FILES, 'schemas/templates')
 
 /** Conditions of the tests: `yes`, `no`, `fails`, `changed.<field>`, or the code of the status. */
-const compileCondition: CompileCondition = (_entity, text) => (event, changed) => {
+export const compileCondition: CompileCondition = (_entity, text) => (event, changed) => {
   if (text === 'fails') return { kind: 'failed', reason: 'data.reorderPoint is absent' }
   if (text === 'yes' || text === 'no') return { kind: 'value', value: text === 'yes' }
   const field = /^changed\.(.*)$/.exec(text)?.[1]
@@ -273,7 +273,7 @@ export async function createWorld(seed = 'publisher', faults: MemoryFaults = {})
 }
 
 /** The emulated service in virtual time: a request takes 20 ms there and 20 ms back. */
-function virtualHttp(time: SimulatedRuntime, dingtalk: State): Http {
+export function virtualHttp(time: SimulatedRuntime, dingtalk: State): Http {
   const travel = (ms: number) => time.truth.sleep(ms, new AbortController().signal)
   return {
     async send(request) {
@@ -325,7 +325,8 @@ export async function settled<Value>(world: World, promise: Promise<Value>): Pro
   return promise
 }
 
-async function endsOf(log: Log) {
+/** The ends of all entity partitions, for `reached`. */
+export async function endsOf(log: Log) {
   const { signal } = new AbortController()
   const places = ['erp.payment.v1', 'erp.stock-level.v1'].flatMap((topic) =>
     [0, 1].map((partition) => ({ topic, partition })),

@@ -103,7 +103,7 @@ function shown(state: State): object {
     groups: groups.map(({ conversation, name, members }) => ({
       chat: `group:${conversation}`,
       name,
-      title: `${members.length} members`,
+      title: members.length === 1 ? '1 member' : `${members.length} members`,
     })),
   }
 }

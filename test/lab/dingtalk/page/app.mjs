@@ -64,7 +64,7 @@ function ChatList({ company, chats, open, onOpen, now }) {
                     <time>${chat.newest === null ? '' : shortTime(chat.newest.at, now)}</time>
                   </span>
                   <span class="row-foot">
-                    <span class="row-last">${chat.newest === null ? chat.title : `${chat.newest.from}: ${chat.newest.title}`}</span>
+                    <span class="row-last">${previewOf(chat)}</span>
                     ${chat.unread > 0 && html`<span class="badge" aria-label=${`${chat.unread} unread`}>${chat.unread > 99 ? '99+' : chat.unread}</span>`}
                   </span>
                 </span>
@@ -117,6 +117,12 @@ function Chat({ chat, onBack, now }) {
       <footer class="compose" aria-hidden="true"><span>Robots write here; people read</span></footer>
     </section>
   `
+}
+
+/** In a group it matters who spoke; alone with a robot there is nobody else. */
+function previewOf({ newest, title, isGroup }) {
+  if (newest === null) return title
+  return isGroup ? `${newest.from}: ${newest.title}` : newest.title
 }
 
 /** Messages that are further apart get the time between them. */
