@@ -58,12 +58,11 @@ function compareProperties(at: string, frozen: Property, current: Property): rea
   if (!mayBeNull(frozen) && mayBeNull(current)) {
     changed.push(`${at} may now be null or absent, and consumers rely on it.`)
   }
-  return [...changed, ...compareShapes(at, frozen.shape, current.shape, frozen.required || !current.required)]
+  return [...changed, ...compareShapes(at, frozen.shape, current.shape)]
 }
 
-/** `isNullTold`: whether losing null is for this comparison to say, and has not been said already. */
-function compareShapes(at: string, frozen: Shape, current: Shape, isNullTold: boolean): readonly string[] {
-  const nulls = frozen.nullable && !current.nullable && isNullTold ? [`${at} may no longer be null.`] : []
+function compareShapes(at: string, frozen: Shape, current: Shape): readonly string[] {
+  const nulls = frozen.nullable && !current.nullable ? [`${at} may no longer be null.`] : []
   return [...nulls, ...compareKinds(at, frozen, current)]
 }
 
@@ -95,7 +94,7 @@ function compareKinds(at: string, frozen: Shape, current: Shape): readonly strin
 function compareValues(at: string, frozen: Shape, current: Shape): readonly string[] {
   const loosened =
     !frozen.nullable && current.nullable ? [`${at} may now be null, and consumers rely on it.`] : []
-  return [...loosened, ...compareShapes(at, frozen, current, true)]
+  return [...loosened, ...compareShapes(at, frozen, current)]
 }
 
 function compareTexts(at: string, frozen: TextShape, current: TextShape): readonly string[] {

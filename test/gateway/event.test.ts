@@ -159,6 +159,12 @@ describe('a record that is not an event', () => {
     expect(() => decodeEvent(written({ ...buildEvent(PARTS), [name]: value }))).toThrow(`"${name}"`)
   })
 
+  test('is refused where its bytes are not UTF-8, instead of losing characters', () => {
+    const bytes = encodeEvent(buildEvent({ ...PARTS, subject: 'X' }))
+    const spoilt = bytes.with(bytes.indexOf(0x58), 0xff)
+    expect(() => decodeEvent(spoilt)).toThrow('not JSON in UTF-8')
+  })
+
   test.each([[null], [[]], ['text']])('is refused where data is %j', (data) => {
     expect(() => decodeEvent(written({ ...buildEvent(PARTS), data }))).toThrow('its data is not an object')
   })
@@ -186,6 +192,7 @@ test('a type says entity, action and version, and nothing else is one', () => {
 
 test('a trace is valid, not sampled, and refuses bytes that make none', () => {
   expect(PARTS.traceparent).toBe('00-000102030405060708090a0b0c0d0e0f-1011121314151617-00')
-  expect(() => traceparent(new Uint8Array(24))).toThrow(TypeError)
+  expect(() => traceparent(new Uint8Array(24).fill(1, 16))).toThrow(TypeError)
+  expect(() => traceparent(new Uint8Array(24).fill(1, 0, 16))).toThrow(TypeError)
   expect(() => traceparent(new Uint8Array(8).fill(1))).toThrow(TypeError)
 })

@@ -138,6 +138,14 @@ describe('within a version', () => {
         void Object.assign(at(values, '$defs/erpKeys/additionalProperties'), { type: 'string' }),
     ],
     [
+      'lines that may be null',
+      '/lines/* may now be null',
+      (order) => {
+        const line = { anyOf: [{ $ref: '#/$defs/Line' }, { type: 'null' }] }
+        Object.assign(at(order, 'properties/lines'), { items: line })
+      },
+    ],
+    [
       'another identity',
       '/buyer got x-identity',
       (order) => void Object.assign(at(order, 'properties/buyer'), { 'x-identity': true }),

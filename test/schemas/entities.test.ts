@@ -84,6 +84,27 @@ describe('a purchase order', () => {
   })
 })
 
+test('a field that is not required may be null, whatever its type', () => {
+  for (const name of schemas.entities) {
+    const { fieldTypes, validate } = schemas.entity(name)
+    const [example] = readJson(`${EVENTS}/${name}.v1.json`)['examples'] as [Record<string, unknown>]
+    for (const [field, type] of Object.entries(fieldTypes.fields)) {
+      if (!type.nullable || ['plant', 'documentDate', 'company', 'erpKeys'].includes(field)) continue
+      expect(validate({ ...example, [field]: null }), field).toEqual([])
+    }
+  }
+})
+
+test('of a choice at least one field must be there and not be null', () => {
+  const stock = schemas.entity('stock-level')
+  const [example] = readJson(`${EVENTS}/stock-level.v1.json`)['examples'] as [Record<string, unknown>]
+  expect(stock.validate({ ...example, plant: null })).toEqual([])
+  expect(stock.validate({ ...example, warehouse: null })).toEqual([])
+  expect(stock.validate({ ...example, plant: null, warehouse: null })).toEqual([
+    'The data needs at least one of plant, warehouse.',
+  ])
+})
+
 describe('what is said to the person who keeps a mapping', () => {
   const ofLine = (change: object) => order.validate({ ...MAPPED, lines: [{ ...line, ...change }] })
 
