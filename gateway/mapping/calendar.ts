@@ -51,14 +51,14 @@ function daysInMonth(year: number, month: number): number {
 
 /** `YYYY-MM-DD`. */
 export function dateText({ year, month, day }: CivilDate): string {
-  return `${digits(year, 4)}-${digits(month, 2)}-${digits(day, 2)}`
+  return `${digits(year, 4)}-${two(month)}-${two(day)}`
 }
 
 /** `HH:MM:SS`, with the fraction when there is one. */
 export function timeText(secondOfDay: number, fraction: string): string {
   const hour = Math.floor(secondOfDay / 3600)
   const minute = Math.floor((secondOfDay % 3600) / 60)
-  const time = `${digits(hour, 2)}:${digits(minute, 2)}:${digits(secondOfDay % 60, 2)}`
+  const time = `${two(hour)}:${two(minute)}:${two(secondOfDay % 60)}`
   return fraction === '' ? time : `${time}.${fraction}`
 }
 
@@ -66,7 +66,7 @@ export function timeText(secondOfDay: number, fraction: string): string {
 export function offsetText(offsetSeconds: number): string | null {
   if (offsetSeconds % 60 !== 0) return null
   const minutes = Math.abs(offsetSeconds) / 60
-  return `${offsetSeconds < 0 ? '-' : '+'}${digits(Math.floor(minutes / 60), 2)}:${digits(minutes % 60, 2)}`
+  return `${offsetSeconds < 0 ? '-' : '+'}${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`
 }
 
 /** RFC 3339 of an instant as it reads at that offset; in UTC where the offset itself cannot be written. */
@@ -106,4 +106,11 @@ export function parseDate(text: string): number | null {
 
 function digits(value: number, width: number): string {
   return String(value).padStart(width, '0')
+}
+
+/** Two digits, made once: dates are the most frequent thing that is written. */
+const TWO_DIGITS: readonly string[] = Array.from({ length: 100 }, (_, value) => digits(value, 2))
+
+function two(value: number): string {
+  return TWO_DIGITS[value] ?? digits(value, 2)
 }

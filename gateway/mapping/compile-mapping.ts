@@ -5,7 +5,7 @@ import type { EntitySchema } from './entity.ts'
 import { createExpressionEnvironment, type ExpressionEnvironment } from './expression.ts'
 import type { Mapped, Mapping, MappingSource } from './mapping.ts'
 import { type Mistake, suggestion } from './mistake.ts'
-import { type Compiling, Refusal, type Rule, type Scope, type Table, type Target } from './rule.ts'
+import { type Compiling, type Maker, Refusal, type Scope, type Table } from './rule.ts'
 import { readDateTime } from './rule-dates.ts'
 import { ADDED_FIELDS, compileTargets } from './rule-objects.ts'
 import { shown } from './rule-value.ts'
@@ -42,12 +42,12 @@ export function compileMapping(
   const hasFields = fields?.kind === 'map'
   if (!hasFields)
     mistakes.push(mistakeAt(fields ?? written, '"fields" is missing: the targets with their rules'))
-  const rules = hasFields ? compileTargets(fields, schema.fieldTypes, compiling, ADDED_FIELDS) : null
+  const make = hasFields ? compileTargets(fields, schema.fieldTypes, compiling, ADDED_FIELDS) : null
   const keys = compileSubject(entry(written, 'key') ?? written, compiling)
   const company = compileCompany(entry(written, 'company'), written, compiling)
   const time = compileTime(entry(written, 'changedAt'), compiling)
-  if (rules === null || mistakes.length > 0) return { kind: 'invalid', mistakes }
-  const parts: Parts = { fill: rules.apply, keys, company, time, source, zone, schema }
+  if (make === null || mistakes.length > 0) return { kind: 'invalid', mistakes }
+  const parts: Parts = { make, keys, company, time, source, zone, schema }
   return {
     kind: 'compiled',
     mapping: {
@@ -122,12 +122,12 @@ function compileCompany(written: Written | null, top: Written, compiling: Compil
 }
 
 /** When the ERP changed the record: the mapping's own rule. */
-function compileTime(written: Written | null, compiling: Compiling): Rule | null {
+function compileTime(written: Written | null, compiling: Compiling): Maker | null {
   if (written === null) return null
   const type = { kind: 'date-time', nullable: true } as const
   const root = { kind: 'object', nullable: false, fields: { changedAt: type } } as const
   const entries = new Map([['changedAt', { key: written.place, value: written }]])
-  return compileTargets({ ...written, kind: 'map', entries }, root, compiling).apply
+  return compileTargets({ ...written, kind: 'map', entries }, root, compiling)
 }
 
 /** Changes with every change of meaning, and with nothing else: not with comments, order of keys, or tests. */
@@ -151,10 +151,10 @@ function canonical(value: Json): string {
 // ─── at run time ─────────────────────────────────────────────────────────────────────────────────
 
 type Parts = Readonly<{
-  fill: Rule
+  make: Maker
   keys: Keys
   company: SourceField | null
-  time: Rule | null
+  time: Maker | null
   source: MappingSource
   zone: Zone
   schema: EntitySchema
@@ -168,10 +168,10 @@ function mapRecord(record: SourceRecord, parts: Parts): Mapped {
   if (subject instanceof Refusal) return rejected(subject)
   const time = timeOf(record, scope, parts)
   if (time instanceof Refusal) return rejected(time)
-  const data: Target = { company }
-  const filled = parts.fill(scope, data)
-  if (filled instanceof Refusal) return rejected(filled)
-  if (time !== null) data['changedAt'] = time
+  const data = parts.make(scope)
+  if (data instanceof Refusal) return rejected(data)
+  data['company'] = company
+  data['changedAt'] = time
   data['erpKeys'] = parts.keys.erpKeys(scope)
   return checked({ kind: 'mapped', company: company.code, subject, time, data }, parts.schema)
 }
@@ -206,10 +206,9 @@ type CompanyData = { readonly code: string; readonly name: string }
 
 /** The mapping's own rule first; then what the adapter knows of the record. */
 function timeOf(record: SourceRecord, scope: Scope, { time, zone }: Parts): string | null | Refusal {
-  const filled: Target = {}
-  const ruled = time === null ? null : time(scope, filled)
+  const ruled = time === null ? null : time(scope)
   if (ruled instanceof Refusal) return ruled
-  const own = filled['changedAt']
+  const own = ruled?.['changedAt']
   if (typeof own === 'string') return own
   return record.changedAt === null ? null : readDateTime(record.changedAt, zone)
 }

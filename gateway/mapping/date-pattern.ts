@@ -1,11 +1,11 @@
-import { DAY_SECONDS, dayNumber, isDay } from './calendar.ts'
+import { type CivilDate, DAY_SECONDS, dayNumber, isDay } from './calendar.ts'
 
 /**
  * What a text reads as under a pattern. `localSeconds` counts from 1970 as if the reading were UTC; `offsetSeconds` is
  * the offset that the text itself names, or null; `fraction` are the decimals of the second, trailing zeros cut.
  */
 export type Reading = Readonly<{
-  dayNumber: number
+  date: CivilDate
   localSeconds: number
   fraction: string
   offsetSeconds: number | null
@@ -34,74 +34,136 @@ export const DATE_TIME_PATTERNS: readonly string[] = [
  */
 export function compileDatePattern(pattern: string): DatePattern | string {
   const parts = pattern.match(/YYYY|MM|DD|HH|SS|F|Z|\[|\]|[\s\S]/g) ?? []
-  const groups = new Set<string>()
-  let source = ''
-  let isOpen = false
+  const names = new Set<PartName>()
+  const steps: Step[] = []
+  let open: Step[] | null = null
   for (const part of parts) {
     if (part === '[' || part === ']') {
-      if (isOpen === (part === '[')) return 'brackets of optional parts must be closed and cannot be nested'
-      isOpen = part === '['
-      source += isOpen ? '(?:' : ')?'
+      if ((open === null) !== (part === '[')) return UNBALANCED
+      if (open !== null) steps.push({ kind: 'optional', steps: open })
+      open = open === null ? [] : null
       continue
     }
-    const group = part === 'MM' && groups.has('HH') ? 'MI' : part
-    const regex = GROUPS[group]
-    if (regex === undefined) {
-      if (/[A-Za-z]/.test(part) && part !== 'T') return `"${part}" is not a part of a date pattern`
-      source += part.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')
-      continue
+    const step = stepOf(part, names)
+    if (step === null) return `"${part}" is not a part of a date pattern`
+    if (step.kind === 'part') {
+      if (names.has(step.name)) return `"${part}" stands twice in it`
+      names.add(step.name)
     }
-    if (groups.has(group)) return `"${part}" stands twice in it`
-    groups.add(group)
-    source += `(?<${group}>${regex})`
+    const into: Step[] = open ?? steps
+    into.push(step)
   }
-  if (isOpen) return 'brackets of optional parts must be closed and cannot be nested'
-  if (!['YYYY', 'MM', 'DD'].every((group) => groups.has(group))) return 'it must name YYYY, MM and DD'
-  const regex = new RegExp(`^${source}$`)
-  return { text: pattern, hasTime: groups.has('HH'), read: (text) => readingOf(regex.exec(text)?.groups) }
+  if (open !== null) return UNBALANCED
+  if (!names.has('YYYY') || !names.has('MM') || !names.has('DD')) return 'it must name YYYY, MM and DD'
+  return { text: pattern, hasTime: names.has('HH'), read: (text) => readWith(steps, text) }
 }
 
-/** Every alternative has a bounded length, so no text can make a pattern run away. */
-const GROUPS: Readonly<Record<string, string>> = {
-  YYYY: '\\d{4}',
-  MM: '\\d{2}',
-  DD: '\\d{2}',
-  HH: '\\d{2}',
-  MI: '\\d{2}',
-  SS: '\\d{2}',
-  F: '\\d{1,9}',
-  Z: 'Z|[+-]\\d{2}(?::?\\d{2}(?::\\d{2})?)?',
+const UNBALANCED = 'brackets of optional parts must be closed and cannot be nested'
+
+const WIDTHS = { YYYY: 4, MM: 2, DD: 2, HH: 2, MI: 2, SS: 2, F: 0, Z: 0 } as const
+type PartName = keyof typeof WIDTHS
+
+type Step =
+  | Readonly<{ kind: 'part'; name: PartName }>
+  | Readonly<{ kind: 'literal'; text: string }>
+  | Readonly<{ kind: 'optional'; steps: readonly Step[] }>
+
+function stepOf(part: string, names: ReadonlySet<PartName>): Step | null {
+  if (part === 'MM' && names.has('HH')) return { kind: 'part', name: 'MI' }
+  if (part === 'YYYY' || part === 'MM' || part === 'DD' || part === 'HH' || part === 'SS') {
+    return { kind: 'part', name: part }
+  }
+  if (part === 'F' || part === 'Z') return { kind: 'part', name: part }
+  return /[A-SU-Za-z]/.test(part) ? null : { kind: 'literal', text: part }
 }
 
-function readingOf(groups: Record<string, string | undefined> | undefined): Reading | null {
-  if (groups === undefined) return null
-  const year = Number(groups['YYYY'])
-  const month = Number(groups['MM'])
-  const date = Number(groups['DD'])
-  if (!isDay(year, month, date)) return null
-  const secondOfDay = timeOf(groups['HH'], groups['MI'], groups['SS'])
-  if (secondOfDay === null) return null
-  const day = dayNumber(year, month, date)
-  const fraction = (groups['F'] ?? '').replace(/0+$/, '')
-  if (secondOfDay === DAY_SECONDS && fraction !== '') return null
-  const offsetSeconds = offsetOf(groups['Z'])
-  return { dayNumber: day, localSeconds: day * DAY_SECONDS + secondOfDay, fraction, offsetSeconds }
+/** What the parts read so far, and the place in the text behind them. Not a regex: this runs for every date of a row. */
+type Found = { at: number; fraction: string; offset: number | null } & Record<
+  Exclude<PartName, 'F' | 'Z'>,
+  number
+>
+
+function readWith(steps: readonly Step[], text: string): Reading | null {
+  const found: Found = { at: 0, fraction: '', offset: null, YYYY: 0, MM: 0, DD: 0, HH: 0, MI: 0, SS: 0 }
+  if (!walk(steps, text, found) || found.at !== text.length) return null
+  const { YYYY: year, MM: month, DD: day, HH, MI, SS, fraction, offset } = found
+  if (!isDay(year, month, day) || MI > 59 || SS > 59) return null
+  // 24:00:00 is the end of the day, as SAP and ISO 8601 write it.
+  if (HH > 24 || (HH === 24 && (MI > 0 || SS > 0 || fraction !== ''))) return null
+  const localSeconds = dayNumber(year, month, day) * DAY_SECONDS + HH * 3600 + MI * 60 + SS
+  return { date: { year, month, day }, localSeconds, fraction, offsetSeconds: offset }
 }
 
-/** Seconds since midnight; 24:00:00 is the end of the day, as SAP and ISO 8601 write it. */
-function timeOf(hour = '0', minute = '0', second = '0'): number | null {
-  const h = Number(hour)
-  const m = Number(minute)
-  const s = Number(second)
-  if (h === 24) return m === 0 && s === 0 ? DAY_SECONDS : null
-  return h < 24 && m < 60 && s < 60 ? h * 3600 + m * 60 + s : null
+function walk(steps: readonly Step[], text: string, found: Found): boolean {
+  for (const step of steps) {
+    if (step.kind === 'literal') {
+      if (!text.startsWith(step.text, found.at)) return false
+      found.at += step.text.length
+    } else if (step.kind === 'optional') {
+      const before = found.at
+      if (!walk(step.steps, text, found)) found.at = before
+    } else if (!readPart(step.name, text, found)) return false
+  }
+  return true
 }
 
-function offsetOf(text: string | undefined): number | null {
-  if (text === undefined) return null
-  if (text === 'Z') return 0
-  const digits = text.slice(1).replaceAll(':', '')
-  const seconds =
-    Number(digits.slice(0, 2)) * 3600 + Number(digits.slice(2, 4) || 0) * 60 + Number(digits.slice(4, 6) || 0)
-  return text.startsWith('-') ? -seconds : seconds
+function readPart(name: PartName, text: string, found: Found): boolean {
+  if (name === 'F') return readFraction(text, found)
+  if (name === 'Z') return readOffset(text, found)
+  const value = digitsAt(text, found.at, WIDTHS[name])
+  if (value < 0) return false
+  found[name] = value
+  found.at += WIDTHS[name]
+  return true
 }
+
+/** The number of exactly `width` digits at a place, or -1. */
+function digitsAt(text: string, at: number, width: number): number {
+  if (at + width > text.length) return -1
+  let value = 0
+  for (let index = at; index < at + width; index++) {
+    const digit = text.charCodeAt(index) - 48
+    if (digit < 0 || digit > 9) return -1
+    value = value * 10 + digit
+  }
+  return value
+}
+
+const FRACTION_MAX = 9
+
+function readFraction(text: string, found: Found): boolean {
+  const from = found.at
+  let to = from
+  while (to - from <= FRACTION_MAX && digitsAt(text, to, 1) >= 0) to++
+  if (to === from || to - from > FRACTION_MAX) return false
+  found.at = to
+  while (to > from && text[to - 1] === '0') to--
+  found.fraction = text.slice(from, to)
+  return true
+}
+
+/** `Z`, `+08`, `+0800`, `+08:00` or, for offsets of local mean time, `+08:05:43`. */
+function readOffset(text: string, found: Found): boolean {
+  const sign = text[found.at]
+  if (sign === 'Z') {
+    found.at++
+    found.offset = 0
+    return true
+  }
+  const hours = digitsAt(text, found.at + 1, 2)
+  if ((sign !== '+' && sign !== '-') || hours < 0) return false
+  found.at += 3
+  let seconds = hours * 3600
+  for (const unit of [60, 1]) {
+    const skip = text[found.at] === ':' ? 1 : 0
+    const value = digitsAt(text, found.at + skip, 2)
+    if (value < 0 || value > 59) break
+    found.at += skip + 2
+    seconds += value * unit
+  }
+  found.offset = sign === '-' ? -seconds : seconds
+  return hours <= OFFSET_HOURS_MAX
+}
+
+/** No zone has ever been further from UTC. */
+const OFFSET_HOURS_MAX = 15

@@ -32,6 +32,7 @@ export function compileNumeral(style: NumeralStyle): (text: string) => string | 
 }
 
 const MINUS = 45
+const ZERO = 48
 
 /** Takes out the grouping, which must be right: `1.5` under `thousands: "."` is a mistake somewhere, not 15. */
 function toPlain(text: string, { thousands, decimalMark }: NumeralStyle): string | null {
@@ -52,9 +53,18 @@ export function scaleText(text: string, scale: number): string | null {
   const point = text.indexOf('.')
   const have = point === -1 ? 0 : text.length - point - 1
   if (have === scale) return text
+  if (have > scale && isZeros(text, text.length - have + scale)) {
+    const cut = text.slice(0, scale === 0 ? point : point + 1 + scale)
+    return cut === '-0' ? '0' : cut
+  }
   const value = parseDecimal(text)
   const scaled = value === null ? null : withScale(value, scale)
   return scaled === null ? null : decimalText(scaled)
+}
+
+function isZeros(text: string, from: number): boolean {
+  for (let index = from; index < text.length; index++) if (text.charCodeAt(index) !== ZERO) return false
+  return true
 }
 
 /** Canonical text with the point moved `places` to the right. */

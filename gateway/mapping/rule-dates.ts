@@ -1,4 +1,4 @@
-import { civilDate, dateText, instantText } from './calendar.ts'
+import { DAY_SECONDS, dateText, instantText, offsetText, timeText } from './calendar.ts'
 import { compileDatePattern, DATE_PATTERNS, DATE_TIME_PATTERNS, type Reading } from './date-pattern.ts'
 import type { FieldType } from './field-type.ts'
 import type { CompiledRule, Compiling } from './rule.ts'
@@ -13,9 +13,7 @@ export function dateRule(written: WrittenMap, type: FieldType, compiling: Compil
   const read = compileReading(options, [...DATE_PATTERNS, ...DATE_TIME_PATTERNS])
   return valueRule(options, type, (text, scope, field) => {
     const reading = read(text)
-    return reading === null
-      ? refused(field, scope, text, 'is not a date')
-      : dateText(civilDate(reading.dayNumber))
+    return reading === null ? refused(field, scope, text, 'is not a date') : dateText(reading.date)
   })
 }
 
@@ -48,6 +46,12 @@ function instantOf(reading: Reading, zone: Zone): string | null {
     reading.offsetSeconds === null
       ? zone.resolve(localSeconds)
       : { epochSeconds: localSeconds - reading.offsetSeconds, offsetSeconds: reading.offsetSeconds }
+  const offset = offsetText(offsetSeconds)
+  // Nearly always the reading stands as it is written, and only its offset is new.
+  if (offset !== null && epochSeconds + offsetSeconds === localSeconds && localSeconds % DAY_SECONDS !== 0) {
+    const secondOfDay = ((localSeconds % DAY_SECONDS) + DAY_SECONDS) % DAY_SECONDS
+    return `${dateText(reading.date)}T${timeText(secondOfDay, fraction)}${offset}`
+  }
   return isWritable(epochSeconds, offsetSeconds) ? instantText(epochSeconds, fraction, offsetSeconds) : null
 }
 

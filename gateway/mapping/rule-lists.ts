@@ -8,9 +8,9 @@ import {
   type Compiling,
   isJsonList,
   isRow,
+  type Maker,
   Refusal,
   type Row,
-  type Rule,
   type Scope,
 } from './rule.ts'
 import { openOptions, type RuleOptions } from './rule-options.ts'
@@ -45,15 +45,15 @@ export function listRule(written: WrittenMap, type: ListType, compiling: Compili
   }
 }
 
-function compileElement(options: RuleOptions, type: FieldType, inner: Compiling): Rule {
+function compileElement(options: RuleOptions, type: FieldType, inner: Compiling): Maker {
   const fields = options.at('fields')
   if (type.kind !== 'object') {
     options.fail('the elements of this list are no objects: give it as a constant')
-    return BROKEN.apply
+    return () => ({})
   }
-  if (fields?.kind === 'map') return inner.fields(fields, type, inner).apply
+  if (fields?.kind === 'map') return inner.fields(fields, type, inner)
   options.fail('"fields" is missing: what is each element made of?')
-  return BROKEN.apply
+  return () => ({})
 }
 
 /** The rows that belong to this row, with their places in the list. */
@@ -66,14 +66,14 @@ function mapRows(
   scope: Scope,
   field: SourceField,
   select: Select,
-  element: Rule,
+  element: Maker,
 ): Json[] | Refusal {
   const selected = select(rows, scope)
   if (selected instanceof Refusal) return selected
   const list: Json[] = []
   const place = field.place(scope)
   for (const { index, row } of selected) {
-    const value = element({ row, parent: scope, prefix: `${place}[${index}].` }, {})
+    const value = element({ row, parent: scope, prefix: `${place}[${index}].` })
     if (value instanceof Refusal) return value
     list.push(value)
   }

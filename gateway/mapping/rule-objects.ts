@@ -1,7 +1,15 @@
 import type { FieldType, ObjectType } from './field-type.ts'
 import { typeName } from './field-type.ts'
 import { suggestion } from './mistake.ts'
-import { BROKEN, type CompiledRule, type Compiling, Refusal, type Rule, type Target } from './rule.ts'
+import {
+  BROKEN,
+  type CompiledRule,
+  type Compiling,
+  type Maker,
+  Refusal,
+  type Rule,
+  type Target,
+} from './rule.ts'
 import { codeRule, statusRule } from './rule-codes.ts'
 import { dateRule, dateTimeRule } from './rule-dates.ts'
 import { type Enclosing, extremeRule, sumRule } from './rule-derived.ts'
@@ -48,13 +56,14 @@ export function compileTargets(
   type: ObjectType,
   compiling: Compiling,
   given: readonly string[] = [],
-): CompiledRule {
+): Maker {
   const inner: Compiling = {
     ...compiling,
     rule: (rule, target, context) => compileRule(rule, target, context, type),
     fields: (fields, target, context) => compileTargets(fields, target, context),
   }
-  return compileObject(written, type, inner, type, given)
+  const { early, late } = compileSlots(written, type, inner, type, given)
+  return make([...early, ...late], given)
 }
 
 function compileRule(
@@ -71,7 +80,7 @@ function compileRule(
   }
   const as = entry(written, 'as')
   if (as === null && (type.kind === 'object' || type.kind === 'map')) {
-    return compileObject(written, type, compiling, enclosing, [])
+    return compileObject(written, type, compiling, enclosing)
   }
   const kind = as === null ? 'text' : as.kind === 'text' ? as.text : ''
   if (!Object.hasOwn(KINDS, kind)) {
@@ -196,7 +205,7 @@ function presentObject(
   if (!type.nullable) options.fail('the event needs this object, so it cannot be left out')
   if (fields?.kind !== 'map') options.fail('"fields" is missing')
   if (field === null || fields?.kind !== 'map') return BROKEN
-  const { apply, isLate } = compileObject(fields, type, compiling, enclosing, [])
+  const { apply, isLate } = compileObject(fields, type, compiling, enclosing)
   return {
     isLate,
     apply(scope, target) {
@@ -210,14 +219,25 @@ function presentObject(
 
 type Slot = Readonly<{ name: string; apply: Rule }>
 
+/** An object inside the target; its rules still look at the target around it. */
 function compileObject(
   written: WrittenMap,
   type: Extract<FieldType, { kind: 'object' | 'map' }>,
   compiling: Compiling,
   enclosing: Enclosing,
-  given: readonly string[],
 ): CompiledRule {
-  const isScope = type === enclosing
+  const { early, late } = compileSlots(written, type, compiling, enclosing, [])
+  return { apply: nested([...early, ...late], type.kind === 'map'), isLate: late.length > 0 }
+}
+
+/** The rules of an object's fields: first those on the record, then those that look at the lists made by the first. */
+function compileSlots(
+  written: WrittenMap,
+  type: Extract<FieldType, { kind: 'object' | 'map' }>,
+  compiling: Compiling,
+  enclosing: Enclosing,
+  given: readonly string[],
+): Readonly<{ early: readonly Slot[]; late: readonly Slot[] }> {
   const early: Slot[] = []
   const late: Slot[] = []
   for (const [name, { value }] of written.entries) {
@@ -235,8 +255,7 @@ function compileObject(
     else early.push({ name, apply })
   }
   reportMissing(written, type, compiling, given)
-  if (isScope) return { apply: fill(early, late), isLate: false }
-  return { apply: nested([...early, ...late], type.kind === 'map'), isLate: late.length > 0 }
+  return { early, late }
 }
 
 function targetType(type: Extract<FieldType, { kind: 'object' | 'map' }>, name: string): FieldType | null {
@@ -259,10 +278,16 @@ function reportMissing(
   }
 }
 
-/** Fills the target it is given: first what the record says, then what is derived from the lists in it. */
-function fill(early: readonly Slot[], late: readonly Slot[]): Rule {
-  const slots = [...early, ...late]
-  return (scope, target) => {
+/**
+ * Makes the target. It begins as a copy of a blank with all its fields, which costs a fraction of growing an object field
+ * by field.
+ */
+function make(slots: readonly Slot[], given: readonly string[]): Maker {
+  const blank: Target = Object.fromEntries(
+    [...given, ...slots.map(({ name }) => name)].map((name) => [name, null]),
+  )
+  return (scope) => {
+    const target = { ...blank }
     for (const { name, apply } of slots) {
       const value = apply(scope, target)
       if (value instanceof Refusal) return value
@@ -272,10 +297,7 @@ function fill(early: readonly Slot[], late: readonly Slot[]): Rule {
   }
 }
 
-/**
- * An object inside the target: it has its own fields, and its rules still look at the target around it. A map (names by
- * language) holds only what is there.
- */
+/** A map (names by language) holds only what is there. */
 function nested(slots: readonly Slot[], isMap: boolean): Rule {
   return (scope, target) => {
     const object: Target = {}

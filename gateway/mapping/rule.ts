@@ -43,6 +43,9 @@ export type Rule = (scope: Scope, target: Target) => Json | Refusal
 /** `isLate`: it looks at lists of the event, so it runs when they are there. */
 export type CompiledRule = Readonly<{ apply: Rule; isLate: boolean }>
 
+/** Makes the event's data, or one element of a list, from a row. */
+export type Maker = (scope: Scope) => Target | Refusal
+
 export type Table = ReadonlyMap<string, string>
 
 /** What compiling a rule needs to know; mistakes are collected on the way. */
@@ -60,7 +63,7 @@ export type Compiling = Readonly<{
   /** Compiles the rule of one target. */
   rule(written: Written, type: FieldType, compiling: Compiling): CompiledRule
   /** Compiles a map of targets. */
-  fields(written: WrittenMap, type: ObjectType, compiling: Compiling): CompiledRule
+  fields(written: WrittenMap, type: ObjectType, compiling: Compiling): Maker
 }>
 
 export function refuse(scope: Scope, code: string, field: string, line: number, reason: string): Refusal {
