@@ -14,14 +14,15 @@ export async function check(): Promise<CheckResult> {
   const tests = testStep('quick')
   const steps: readonly Step[] = [
     tests.step,
-    { name: 'types', command: 'tsc', args: ['--noEmit'] },
-    { name: 'format and lint', command: 'biome', args: ['check', '--error-on-warnings'] },
-    { name: 'tidy', command: 'node', args: ['scripts/tidy.ts'] },
-    { name: 'generated files', command: 'node', args: ['scripts/generate.ts', '--check'] },
+    { name: 'types', command: 'tsc', args: ['--noEmit'], minutesMax: 5 },
+    { name: 'format and lint', command: 'biome', args: ['check', '--error-on-warnings'], minutesMax: 5 },
+    { name: 'tidy', command: 'node', args: ['scripts/tidy.ts'], minutesMax: 5 },
+    { name: 'generated files', command: 'node', args: ['scripts/generate.ts', '--check'], minutesMax: 5 },
     {
       name: 'simulation',
       command: 'node',
       args: ['scripts/simulate.ts', '--seeds', String(SIMULATION_SEEDS)],
+      minutesMax: 10,
     },
   ]
   const results = await runSteps(steps, { atOnce: AT_ONCE, done: printStep })

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -9,7 +9,13 @@ export const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const PROGRAMS = join(ROOT, 'node_modules', '.bin')
 
 /** A program of the checkout to run; `node` and those of node_modules/.bin are found by name. */
-export type Step = Readonly<{ name: string; command: string; args: readonly string[] }>
+export type Step = Readonly<{
+  name: string
+  command: string
+  args: readonly string[]
+  /** A step that has not ended by then is ended with all that it started, and has failed. */
+  minutesMax: number
+}>
 
 export type StepResult = Readonly<{ name: string; ok: boolean; seconds: number; output: string }>
 
@@ -23,32 +29,51 @@ export async function runSteps(
 ): Promise<readonly StepResult[]> {
   const results: StepResult[] = []
   const waiting = steps.values()
+  const running = new Set<ChildProcess>()
   const work = async (): Promise<void> => {
     for (const step of waiting) {
-      const result = await runStep(step, options.show ?? false)
+      const result = await runStep(step, options.show ?? false, running)
       results.push(result)
       options.done(result)
     }
   }
+  // Ctrl-C reaches our own group of processes only; the steps are in groups of their own.
+  const end = (): void => {
+    for (const program of running) endGroup(program)
+    process.exit(1)
+  }
+  for (const signal of ENDING) process.on(signal, end)
   await Promise.all(Array.from({ length: options.atOnce }, work))
+  for (const signal of ENDING) process.off(signal, end)
   return results
 }
 
-function runStep(step: Step, show: boolean): Promise<StepResult> {
+const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+function runStep(step: Step, show: boolean, running: Set<ChildProcess>): Promise<StepResult> {
   const began = performance.now()
   const program = spawn(step.command, step.args, {
     cwd: ROOT,
     env: { ...process.env, PATH: `${PROGRAMS}${delimiter}${process.env['PATH'] ?? ''}` },
     stdio: show ? ['ignore', 'inherit', 'inherit'] : ['ignore', 'pipe', 'pipe'],
+    // A group of its own, so that a step that hangs can be ended with what it started.
+    detached: true,
   })
+  running.add(program)
   let output = ''
   const keep = (chunk: string): void => {
     output += chunk
   }
   program.stdout?.setEncoding('utf8').on('data', keep)
   program.stderr?.setEncoding('utf8').on('data', keep)
+  const overdue = setTimeout(() => {
+    keep(`\n${step.name} did not end within ${step.minutesMax} min, and was ended\n`)
+    endGroup(program)
+  }, step.minutesMax * 60_000)
   return new Promise((resolve) => {
     const finish = (ok: boolean): void => {
+      clearTimeout(overdue)
+      running.delete(program)
       const seconds = (performance.now() - began) / 1000
       resolve({ name: step.name, ok, seconds, output: output.trim() })
     }
@@ -58,4 +83,13 @@ function runStep(step: Step, show: boolean): Promise<StepResult> {
     })
     program.once('close', (code) => finish(code === 0))
   })
+}
+
+function endGroup(program: ChildProcess): void {
+  if (program.pid === undefined) return
+  try {
+    process.kill(-program.pid, 'SIGKILL')
+  } catch {
+    // It has just ended by itself.
+  }
 }

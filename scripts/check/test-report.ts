@@ -12,6 +12,9 @@ export type TestReport = Readonly<{
   durations: readonly Readonly<{ name: string; seconds: number }>[]
 }>
 
+/** Far above what they take on a slow machine; a run that is longer hangs. */
+const MINUTES_MAX = { quick: 10, real: 60 }
+
 /** The step that runs a project of vitest, and where its report will be. */
 export function testStep(project: 'quick' | 'real'): Readonly<{ step: Step; reportPath: string }> {
   const reportPath = join(ROOT, '.cache', 'reports', `${project}.json`)
@@ -20,7 +23,12 @@ export function testStep(project: 'quick' | 'real'): Readonly<{ step: Step; repo
   rmSync(reportPath, { force: true })
   const args = ['run', '--project', project, '--reporter=default', '--reporter=json']
   return {
-    step: { name: `${project} tests`, command: 'vitest', args: [...args, `--outputFile.json=${reportPath}`] },
+    step: {
+      name: `${project} tests`,
+      command: 'vitest',
+      args: [...args, `--outputFile.json=${reportPath}`],
+      minutesMax: MINUTES_MAX[project],
+    },
     reportPath,
   }
 }

@@ -73,11 +73,18 @@ describe('the summary', () => {
 })
 
 describe('steps', () => {
+  const minutesMax = 1
+
   test('all run, whatever fails before them', async () => {
     const steps = [
-      { name: 'fails', command: 'node', args: ['--eval', 'console.error("why"); process.exit(3)'] },
-      { name: 'is not there', command: 'no-such-program', args: [] },
-      { name: 'works', command: 'node', args: ['--eval', 'console.log("fine")'] },
+      {
+        name: 'fails',
+        command: 'node',
+        args: ['--eval', 'console.error("why"); process.exit(3)'],
+        minutesMax,
+      },
+      { name: 'is not there', command: 'no-such-program', args: [], minutesMax },
+      { name: 'works', command: 'node', args: ['--eval', 'console.log("fine")'], minutesMax },
     ]
     const told: string[] = []
     const results = await runSteps(steps, { atOnce: 2, done: ({ name }) => told.push(name) })
@@ -87,8 +94,19 @@ describe('steps', () => {
     expect(results).toContainEqual(expect.objectContaining({ name: 'works', ok: true, output: 'fine' }))
   })
 
+  test('are ended with what they started when they hang', async () => {
+    const child = `require('node:child_process').spawn(process.execPath, ['--eval', 'setInterval(() => 1, 99)'], { stdio: 'inherit' })`
+    const step = { name: 'hangs', command: 'node', args: ['--eval', child], minutesMax: 0.01 }
+    const [result] = await runSteps([step], { atOnce: 1, done: () => undefined })
+    // Its output has ended, and so has the program that held it open.
+    expect(result).toMatchObject({
+      ok: false,
+      output: expect.stringContaining('did not end within 0.01 min'),
+    })
+  })
+
   test('run on the pinned Node, wherever they are started from', async () => {
-    const step = { name: 'node', command: 'node', args: ['--print', 'process.versions.node'] }
+    const step = { name: 'node', command: 'node', args: ['--print', 'process.versions.node'], minutesMax }
     const [result] = await runSteps([step], { atOnce: 1, done: () => undefined })
     expect(result?.output).toMatch(/^24\./)
   })
