@@ -8,10 +8,10 @@ import type { Cleanup, Draft, Transaction } from './port.ts'
 export const RECORD_BYTES_MAX = 1_000_000
 
 /** The largest transaction of the embedded log, in bytes: it is one message and one piece of the write-ahead log. */
-export const TRANSACTION_BYTES_MAX = 24_000_000
+const TRANSACTION_BYTES_MAX = 24_000_000
 
 /** What bookkeeping adds to each record of a transaction, in bytes. */
-export const RECORD_OVERHEAD_BYTES = 32
+const RECORD_OVERHEAD_BYTES = 32
 
 /** Throws LOG_MISUSED where a transaction has nothing in it or a position that is none: mistakes of the caller. */
 export function assertTransaction(transaction: Transaction): void {

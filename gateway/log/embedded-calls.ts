@@ -27,7 +27,7 @@ export interface EmbeddedCalls {
 }
 
 /** How many bytes of transactions one thread may have under way; a larger one goes alone. */
-export const IN_FLIGHT_BYTES_MAX = 8_000_000
+const IN_FLIGHT_BYTES_MAX = 8_000_000
 
 export function createCalls(port: MessagePort): EmbeddedCalls {
   const calls: Calls = {

@@ -18,7 +18,7 @@ import { LogError } from './errors.ts'
  * handle of a file drops all of the process's locks on it (POSIX), and with them SQLite's. */
 export type LogFiles = Readonly<{ log: string; lock: string; holder: string; wal: string }>
 
-export function filesOf(folder: string): LogFiles {
+function filesOf(folder: string): LogFiles {
   const log = join(folder, 'log.sqlite')
   return { log, lock: join(folder, 'lock'), holder: join(folder, 'holder.json'), wal: `${log}-wal` }
 }

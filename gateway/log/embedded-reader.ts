@@ -1,14 +1,7 @@
 import type { Runtime } from '../runtime.ts'
 import { checkFolder } from './embedded-folder.ts'
 import { openReading } from './embedded-reading.ts'
-import type { Chunk, Log, TopicPartition } from './port.ts'
-
-/** What another process than the writing one can do with an embedded log: read what is committed. */
-export interface EmbeddedReader extends Pick<Log, 'end' | 'readTo' | 'position' | 'close'> {
-  topics(): readonly Readonly<{ name: string; partitions: number }>[]
-  /** Reads on from a position and waits for more, until the signal aborts. */
-  follow(partition: TopicPartition, from: number, signal: AbortSignal): AsyncIterable<Chunk>
-}
+import type { LogReader } from './reader.ts'
 
 /** The writing process does not know its readers in others, so these look for themselves. */
 const LOOK_EVERY_MS = 100
@@ -16,7 +9,7 @@ const LOOK_EVERY_MS = 100
 /** Opens a log beside the process that writes it. Throws LOG_FOLDER_MISSING, LOG_FOLDER_UNSAFE, LOG_FORMAT_UNKNOWN. */
 export function openEmbeddedReader(
   options: Readonly<{ folder: string; runtime: Pick<Runtime, 'sleep'> }>,
-): EmbeddedReader {
+): LogReader {
   const reading = openReading(checkFolder(options.folder))
   return {
     topics: () => reading.topics().map(({ name, partitions }) => ({ name, partitions })),

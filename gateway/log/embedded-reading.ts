@@ -1,3 +1,4 @@
+import type { DatabaseSync } from 'node:sqlite'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { topicUnknown } from './drafts.ts'
 import type { LogFiles } from './embedded-folder.ts'
@@ -7,7 +8,7 @@ import { readTopics } from './embedded-topics.ts'
 import { LogError } from './errors.ts'
 import type { Chunk, LogRecord, TopicPartition } from './port.ts'
 
-/** One thread's read-only connection. Each call is one short read transaction, so that no reader holds up the writer. */
+/** One thread's read-only connection. */
 export interface Reading {
   /** Null where there is no such topic. */
   topic(name: string): TopicRow | null
@@ -16,9 +17,10 @@ export interface Reading {
   part(at: TopicPartition): number
   end(at: TopicPartition): number
   position(group: string, at: TopicPartition): number | null
-  /** At most 1,000 records or about 1 MB between two positions. */
-  chunk(at: TopicPartition, from: number, to: number): Chunk
-  /** From a position to the end or to `to`, chunk by chunk, letting other work of the thread in between. */
+  /**
+   * From a position to the end or to `to`, in chunks of at most 1,000 records or about 1 MB, letting other work of the
+   * thread in between.
+   */
   readTo(
     at: TopicPartition,
     from: number,
@@ -37,6 +39,42 @@ export interface Reading {
 /** Throws LOG_FOLDER_MISSING, LOG_FORMAT_UNKNOWN or LOG_CORRUPT. */
 export function openReading(files: LogFiles): Reading {
   const db = openForReading(files)
+  const guarded = <Value>(read: () => Value): Value => {
+    if (!db.isOpen) throw new LogError('LOG_CLOSED', 'The log was read after it was closed.')
+    try {
+      return read()
+    } catch (error) {
+      throw asCorrupt(error, files)
+    }
+  }
+  const { topic, topics, end, position, chunk, part } = readerOf(db)
+  return {
+    topic: (name) => guarded(() => topic(name)),
+    topics: () => guarded(topics),
+    part: (at) => guarded(() => part(at)),
+    end: (at) => guarded(() => end(at)),
+    position: (group, at) => guarded(() => position(group, at)),
+    readTo: (at, from, { to, signal }) => {
+      const last = guarded(() => Math.min(end(at), to ?? Number.POSITIVE_INFINITY))
+      return readChunks((place) => guarded(() => chunk(at, place, last)), from, last, signal)
+    },
+    async *follow(at, from, wait, signal) {
+      let place = Math.max(0, from)
+      while (!signal.aborted) {
+        const last = guarded(() => end(at))
+        for await (const next of readChunks((start) => guarded(() => chunk(at, start, last)), place, last)) {
+          place = next.position
+          yield next
+          if (signal.aborted) return
+        }
+        await wait(place)
+      }
+    },
+    close: () => db.close(),
+  }
+}
+
+function readerOf(db: DatabaseSync) {
   const statements = {
     next: db.prepare('SELECT next FROM parts WHERE part = ?'),
     position: db.prepare('SELECT position FROM positions WHERE member_group = ? AND part = ?'),
@@ -46,73 +84,40 @@ export function openReading(files: LogFiles): Reading {
   }
   const headersOf = createHeaderReader()
   let known = readTopics(db)
-  const topic = (name: string) => {
-    const found = known.get(name)
-    if (found !== undefined) return found
-    // Topics are never taken away, so only an unknown one is worth another look.
+  const topics = () => {
     known = readTopics(db)
+    return [...known.values()]
+  }
+  const topic = (name: string) => {
+    // Topics are never taken away, so only an unknown one is worth another look.
+    if (!known.has(name)) topics()
     return known.get(name) ?? null
   }
-  const guarded = <Value>(read: () => Value): Value => {
-    if (!db.isOpen) throw new LogError('LOG_CLOSED', 'The log was read after it was closed.')
-    try {
-      return read()
-    } catch (error) {
-      throw asCorrupt(error, files)
-    }
-  }
   const part = (at: TopicPartition) => partOf(topic(at.topic), at)
-  const end = (at: TopicPartition) => Number(statements.next.get(part(at))?.next ?? 0)
-  const chunk = (at: TopicPartition, from: number, to: number): Chunk => {
-    const base = part(at) * OFFSETS
-    const records: LogRecord[] = []
-    let bytes = 0
-    for (const row of statements.records.iterate(base + from, base + to, CHUNK_RECORDS_MAX)) {
-      const record = recordOf(at, base, row, headersOf)
-      records.push(record)
-      bytes += record.value?.length ?? 0
-      if (bytes >= CHUNK_BYTES) break
-    }
-    const last = records.at(-1)
-    const isWhole = records.length < CHUNK_RECORDS_MAX && bytes < CHUNK_BYTES
-    return { records, position: last === undefined || isWhole ? to : last.offset + 1 }
-  }
   return {
-    topic: (name) => guarded(() => topic(name)),
-    topics: () =>
-      guarded(() => {
-        known = readTopics(db)
-        return [...known.values()]
-      }),
-    part: (at) => guarded(() => part(at)),
-    end: (at) => guarded(() => end(at)),
-    position: (group, at) =>
-      guarded(() => {
-        const row = statements.position.get(group, part(at))
-        return row === undefined ? null : Number(row.position)
-      }),
-    chunk: (at, from, to) => guarded(() => chunk(at, from, to)),
-    readTo: (at, from, { to, signal }) => {
-      const last = guarded(() => Math.min(end(at), to ?? Number.POSITIVE_INFINITY))
-      return readChunks((position) => guarded(() => chunk(at, position, last)), from, last, signal)
+    topic,
+    topics,
+    part,
+    end: (at: TopicPartition) => Number(statements.next.get(part(at))?.next ?? 0),
+    position(group: string, at: TopicPartition) {
+      const row = statements.position.get(group, part(at))
+      return row === undefined ? null : Number(row.position)
     },
-    async *follow(at, from, wait, signal) {
-      let position = Math.max(0, from)
-      while (!signal.aborted) {
-        const last = guarded(() => end(at))
-        for await (const next of readChunks(
-          (place) => guarded(() => chunk(at, place, last)),
-          position,
-          last,
-        )) {
-          position = next.position
-          yield next
-          if (signal.aborted) return
-        }
-        await wait(position)
+    /** One short read transaction, so that no reader holds up the writer. */
+    chunk(at: TopicPartition, from: number, to: number): Chunk {
+      const base = part(at) * OFFSETS
+      const records: LogRecord[] = []
+      let bytes = 0
+      for (const row of statements.records.iterate(base + from, base + to, CHUNK_RECORDS_MAX)) {
+        const record = recordOf(at, base, row, headersOf)
+        records.push(record)
+        bytes += record.value?.length ?? 0
+        if (bytes >= CHUNK_BYTES) break
       }
+      const last = records.at(-1)
+      const isWhole = records.length < CHUNK_RECORDS_MAX && bytes < CHUNK_BYTES
+      return { records, position: last === undefined || isWhole ? to : last.offset + 1 }
     },
-    close: () => db.close(),
   }
 }
 

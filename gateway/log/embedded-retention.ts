@@ -4,7 +4,7 @@ import { OFFSETS } from './embedded-schema.ts'
 import type { Cleanup } from './port.ts'
 
 /** How many records one step of retention looks at: a few milliseconds of the writer's time. */
-export const PRUNE_STEP_RECORDS = 500
+const PRUNE_STEP_RECORDS = 500
 
 /**
  * One step of retention in one partition, inside a transaction of the caller: what is older than `before` (epoch ms)

@@ -35,6 +35,8 @@ export interface Store {
   maintain(): void
   /** The offset that the next record of a partition gets. */
   next(part: number): number
+  /** Why the log takes nothing any more, or null while it does. */
+  stopped(): string | null
   /** Leaves word that the file needs no check at the next opening, and lets go of the lock. */
   close(): void
 }
@@ -153,6 +155,7 @@ function storeOf(held: Held): Store {
     run: (group) => runGroup(held, group),
     maintain: () => maintain(held),
     next: (part) => held.nexts.get(part) ?? 0,
+    stopped: () => held.stopped,
     close() {
       try {
         if (held.stopped === null) {

@@ -34,6 +34,7 @@ type Service = {
   queue: Waiting[]
   isScheduled: boolean
   isClosing: boolean
+  hasReported: boolean
 }
 
 function begin(settings: WriterSettings, parent: MessagePort): void {
@@ -50,6 +51,7 @@ function begin(settings: WriterSettings, parent: MessagePort): void {
       queue: [],
       isScheduled: false,
       isClosing: false,
+      hasReported: false,
     }
     parent.on('message', (command: WriterCommand) => {
       if (command.kind === 'connect') return connect(service, command.port)
@@ -100,9 +102,18 @@ function workOff(service: Service): void {
     }
     wake(service)
     service.store.maintain()
+    reportStop(service)
   }
   if (service.queue.length > 0) schedule(service)
   else if (service.isClosing) end(service)
+}
+
+/** Whoever started this thread hears once that the log has stopped, also where nobody writes just now. */
+function reportStop(service: Service): void {
+  const message = service.store.stopped()
+  if (message === null || service.hasReported) return
+  service.hasReported = true
+  service.parent.postMessage({ kind: 'failed', code: 'LOG_STOPPED', message } satisfies WriterReport)
 }
 
 function takeGroup(service: Service): readonly Waiting[] {

@@ -9,9 +9,9 @@ import { LogError } from './errors.ts'
 
 export type { EmbeddedConnection } from './embedded-client.ts'
 export { connectEmbeddedLog } from './embedded-client.ts'
-export type { EmbeddedReader } from './embedded-reader.ts'
 export { openEmbeddedReader } from './embedded-reader.ts'
 export type { EmbeddedDescriptor } from './embedded-wire.ts'
+export type { LogReader as EmbeddedReader } from './reader.ts'
 
 export type EmbeddedLogOptions = Readonly<{
   /** Of this log alone; made (0700) where it is missing. Not on a network share: SQLite needs shared memory. */
@@ -21,7 +21,7 @@ export type EmbeddedLogOptions = Readonly<{
   partitions: number
   /** Of the file of the log. The write-ahead log beside it takes up to 64 MB more. */
   diskMaxBytes: number
-  /** Called once when the writing thread has ended without being asked to; the log takes nothing any more. */
+  /** Called once when the log has stopped for good (the disk failed, the writing thread died): end the process. */
   failed?: (error: LogError) => void
   /** Where the writing thread ends itself or the process, in tests. */
   failpoint?: FailpointSetting
@@ -53,16 +53,20 @@ export async function createEmbeddedLog(options: EmbeddedLogOptions): Promise<Em
     return { descriptor: { port: port1, folder, partitions, deals }, port: port1 }
   }
   let isClosing = false
+  let hasFailed = false
+  const fail = (message: string, cause?: unknown) => {
+    if (isClosing || hasFailed) return
+    hasFailed = true
+    options.failed?.(new LogError('LOG_STOPPED', message, cause))
+  }
+  worker.on('error', (error) =>
+    fail('The thread that writes the log failed; start the gateway again.', error),
+  )
+  worker.on('message', (report: WriterReport) => {
+    if (report.kind === 'failed') fail(report.message)
+  })
   const ended = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
-  let crash: unknown
-  worker.on('error', (error) => {
-    crash = error
-  })
-  void ended.then(() => {
-    if (isClosing) return
-    const message = 'The thread that writes the log ended unexpectedly; start the gateway again.'
-    options.failed?.(new LogError('LOG_STOPPED', message, crash))
-  })
+  void ended.then(() => fail('The thread that writes the log has ended; start the gateway again.'))
   const own = connectEmbeddedLog(connect(true).descriptor, runtime)
   return {
     ...own,

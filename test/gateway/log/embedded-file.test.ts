@@ -14,7 +14,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { expect, onTestFinished, test } from 'vitest'
 import type { EmbeddedLog } from '../../../gateway/log/embedded.ts'
 import { createEmbeddedLog, openEmbeddedReader } from '../../../gateway/log/embedded.ts'
-import type { LogErrorCode } from '../../../gateway/log/errors.ts'
+import type { LogError, LogErrorCode } from '../../../gateway/log/errors.ts'
 import { createRuntime } from '../../../gateway/node/runtime.ts'
 import { ORDERS } from '../../kit/log-contract.ts'
 import { commit, NEVER, order, readTopic, textOf } from '../../kit/log-contract-steps.ts'
@@ -122,7 +122,8 @@ test('finds damage after an unclean stop, and takes nothing [P10 F19]', async ()
 
 test('stops when another process took the file over, before it writes anything [F5 P10]', async () => {
   const folder = join(freshBase(), 'log')
-  const log = await openLog(folder)
+  const failed = Promise.withResolvers<string>()
+  const log = await openLog(folder, ({ message }) => failed.resolve(message))
   await writeOne(log, 'a')
   const usurper = new DatabaseSync(join(folder, 'log.sqlite'))
   usurper.exec("UPDATE state SET value = value + 1 WHERE name = 'epoch'")
@@ -133,6 +134,7 @@ test('stops when another process took the file over, before it writes anything [
     kind: 'refused',
     reason: expect.stringMatching(/Another process took over/),
   })
+  expect(await failed.promise).toMatch(/Another process took over/)
   expect((await readTopic(log, ORDERS, 3)).map(textOf)).toEqual(['a'])
   await log.close()
 })
@@ -142,8 +144,9 @@ test('tells a reader that there is no log', () => {
   expect(() => openEmbeddedReader({ folder, runtime })).toThrow(/the folder does not exist/)
 })
 
-async function openLog(folder: string): Promise<EmbeddedLog> {
-  return await createEmbeddedLog({ folder, runtime, partitions: 3, diskMaxBytes: 50_000_000 })
+async function openLog(folder: string, failed?: (error: LogError) => void): Promise<EmbeddedLog> {
+  const options = { folder, runtime, partitions: 3, diskMaxBytes: 50_000_000 }
+  return await createEmbeddedLog(failed === undefined ? options : { ...options, failed })
 }
 
 async function writeOne(log: EmbeddedLog, value: string): Promise<void> {
