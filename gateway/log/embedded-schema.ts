@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import type { LogFiles } from './embedded-folder.ts'
 import { makePrivateFile } from './embedded-folder.ts'
+import { hasLostCommits } from './embedded-wal.ts'
 import { LogError } from './errors.ts'
 
 /**
@@ -44,6 +45,9 @@ INSERT INTO state (name, value) VALUES ('epoch', 0), ('clean', 1);
  */
 export function openForWriting(files: LogFiles, diskBytesMax: number): DatabaseSync {
   if (!existsSync(files.log) || statSync(files.log).size === 0) assertNew(files)
+  if (existsSync(files.wal) && hasLostCommits(files.wal)) {
+    throw new LogError('LOG_CORRUPT', `${files.wal} is damaged in its middle; restore the log from a backup.`)
+  }
   makePrivateFile(files.log)
   const db = new DatabaseSync(files.log, { timeout: WAIT_MS_MAX })
   try {
