@@ -69,12 +69,17 @@ export function offsetText(offsetSeconds: number): string | null {
   return `${offsetSeconds < 0 ? '-' : '+'}${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`
 }
 
-/** RFC 3339 of an instant as it reads at that offset; in UTC where the offset itself cannot be written. */
-export function instantText(epochSeconds: number, fraction: string, offsetSeconds: number): string {
+/**
+ * RFC 3339 of an instant as it reads at that offset, in UTC where the offset itself cannot be written; null where the
+ * year has no four digits.
+ */
+export function instantText(epochSeconds: number, fraction: string, offsetSeconds: number): string | null {
   const offset = offsetText(offsetSeconds)
   const local = epochSeconds + (offset === null ? 0 : offsetSeconds)
   const day = Math.floor(local / DAY_SECONDS)
-  return `${dateText(civilDate(day))}T${timeText(local - day * DAY_SECONDS, fraction)}${offset ?? 'Z'}`
+  const date = civilDate(day)
+  if (date.year < 1 || date.year > 9999) return null
+  return `${dateText(date)}T${timeText(local - day * DAY_SECONDS, fraction)}${offset ?? 'Z'}`
 }
 
 const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))$/

@@ -28,14 +28,14 @@ export function compileMapping(
   source: MappingSource,
 ): CompiledMapping {
   const { written } = definition
-  const mistakes: Mistake[] = []
+  const mistakes: Mistake[] = [...definition.mistakes]
   const zone = createZone(source.zone)
   if (zone === null || definition.entity !== schema.entity) {
     const message =
       zone === null
         ? `the zone of the source, "${source.zone}", is not known; use a name such as Asia/Shanghai`
         : `this mapping fills "${definition.entity}", not "${schema.entity}"`
-    return { kind: 'invalid', mistakes: [mistakeAt(entry(written, 'entity') ?? written, message)] }
+    return invalid([...mistakes, mistakeAt(entry(written, 'entity') ?? written, message)])
   }
   const compiling = startCompiling(definition, source, zone, mistakes)
   const fields = entry(written, 'fields')
@@ -46,7 +46,7 @@ export function compileMapping(
   const keys = compileSubject(entry(written, 'key') ?? written, compiling)
   const company = compileCompany(entry(written, 'company'), written, compiling)
   const time = compileTime(entry(written, 'changedAt'), compiling)
-  if (make === null || mistakes.length > 0) return { kind: 'invalid', mistakes }
+  if (make === null || mistakes.length > 0) return invalid(mistakes)
   const parts: Parts = { make, keys, company, time, source, zone, schema }
   return {
     kind: 'compiled',
@@ -60,6 +60,17 @@ export function compileMapping(
       map: (record) => mapRecord(record, parts),
     },
   }
+}
+
+/** In the order of the file, which is how a person mends them. */
+function invalid(mistakes: readonly Mistake[]): CompiledMapping {
+  const sorted = mistakes.toSorted(
+    (left, right) =>
+      (left.file < right.file ? -1 : left.file > right.file ? 1 : 0) ||
+      left.line - right.line ||
+      left.column - right.column,
+  )
+  return { kind: 'invalid', mistakes: sorted }
 }
 
 function startCompiling(

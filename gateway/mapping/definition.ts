@@ -12,6 +12,8 @@ export type MappingDefinition = Readonly<{
   entity: string
   /** Every key of the file, extended; `tests` are the file's own. */
   written: WrittenMap
+  /** What is already seen to be wrong; compiling reports it with what it finds itself. */
+  mistakes: readonly Mistake[]
 }>
 
 export type LoadedMapping = Readonly<
@@ -40,7 +42,8 @@ const EXTENDS_MAX = 5
 /**
  * Finds `<name>.yaml` in the first of the folders that has it and reads it with everything that it extends. A mapping
  * may extend the one of its own name in a later folder: that is how an installation changes single entries of a
- * built-in one. All mistakes that can be seen without the entity's schema are reported together.
+ * built-in one. Only a file that cannot be read, or that names no entity, is invalid here; every other mistake is reported
+ * by `compileMapping`, together with its own.
  */
 export function loadMapping(name: string, folders: readonly string[], files: Files): LoadedMapping {
   const mistakes: Mistake[] = []
@@ -54,9 +57,12 @@ export function loadMapping(name: string, folders: readonly string[], files: Fil
   }
   const written = readExtended(name, found, folders, files, [], mistakes)
   if (written === null) return { kind: 'invalid', mistakes }
-  const entity = textOf(written, 'entity', mistakes)
-  if (mistakes.length > 0) return { kind: 'invalid', mistakes }
-  return { kind: 'loaded', definition: { name, file: found, entity, written } }
+  const entity = entry(written, 'entity')
+  if (entity?.kind === 'text') {
+    return { kind: 'loaded', definition: { name, file: found, entity: entity.text, written, mistakes } }
+  }
+  const wrong = mistakeAt(entity ?? written, '"entity" is missing: which entity does the mapping fill?')
+  return { kind: 'invalid', mistakes: [...mistakes, wrong] }
 }
 
 /** The names of all mappings in the folders, sorted. */
@@ -167,12 +173,4 @@ function merged(upper: Written, lower: Written, depth: number): Written {
       )
   }
   return { ...upper, entries }
-}
-
-function textOf(written: WrittenMap, name: string, mistakes: Mistake[]): string {
-  const value = entry(written, name)
-  if (value?.kind === 'text') return value.text
-  const message = `"${name}" is missing`
-  mistakes.push(value === null ? mistakeAt(written, message) : mistakeAt(value, `"${name}" must be a text`))
-  return ''
 }

@@ -79,11 +79,10 @@ export function statusRule(written: WrittenMap, type: ObjectType, compiling: Com
   const options = openOptions(written, ['as', 'raw', 'cases', 'table'], compiling)
   const raw = options.field('raw', options.has('table'))
   const table = options.table('table')
-  const cases = compileCases(options, compiling)
-  if (options.has('cases') === options.has('table')) options.fail('a status has either "cases" or a "table"')
-  const codes = [...(table?.values() ?? []), ...cases.map(({ code }) => code)]
   const codeType: FieldType = type.fields['code'] ?? { kind: 'string', nullable: false }
-  checkClosedList(options, codeType, codes)
+  const cases = compileCases(options, codeType, compiling)
+  if (options.has('cases') === options.has('table')) options.fail('a status has either "cases" or a "table"')
+  checkClosedList(options.at('table') ?? written, codeType, [...(table?.values() ?? [])], compiling)
   const { line, place } = { line: options.line, place: options.written.path }
   const hasRaw = type.fields['raw'] !== undefined
   return {
@@ -105,14 +104,14 @@ export function statusRule(written: WrittenMap, type: ObjectType, compiling: Com
 
 type Case = Readonly<{ when: RowExpression; code: string; field: string }>
 
-function compileCases(options: RuleOptions, compiling: Compiling): readonly Case[] {
+function compileCases(options: RuleOptions, codeType: FieldType, compiling: Compiling): readonly Case[] {
   const written = options.at('cases')
   if (written === null) return []
   if (written.kind !== 'list') return options.fail('"cases" is a list of { when: CEL, code: CODE }') ?? []
-  return written.items.map((item) => compileCase(item, compiling)).filter((item) => item !== null)
+  return written.items.map((item) => compileCase(item, codeType, compiling)).filter((item) => item !== null)
 }
 
-function compileCase(written: Written, compiling: Compiling): Case | null {
+function compileCase(written: Written, codeType: FieldType, compiling: Compiling): Case | null {
   if (written.kind !== 'map') {
     compiling.mistakes.push(mistakeAt(written, 'a case is written { when: CEL, code: CODE }'))
     return null
@@ -120,6 +119,7 @@ function compileCase(written: Written, compiling: Compiling): Case | null {
   const options = openOptions(written, ['when', 'code'], compiling)
   const code = options.text('code')
   if (code === null && !options.has('code')) options.fail('"code" is missing')
+  checkClosedList(options.at('code') ?? written, codeType, code === null ? [] : [code], compiling)
   if (!options.has('when')) options.fail('"when" is missing; write when: \'true\' for all others')
   const when = compileRowExpression(options.at('when'), 'boolean', compiling)
   return when === null || code === null ? null : { when, code, field: targetOf(written.path) }

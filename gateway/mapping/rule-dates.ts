@@ -5,7 +5,7 @@ import type { CompiledRule, Compiling } from './rule.ts'
 import { openOptions, type RuleOptions } from './rule-options.ts'
 import { refused, VALUE_KEYS, valueRule } from './rule-value.ts'
 import type { WrittenMap } from './written.ts'
-import { isWritable, type Zone } from './zone.ts'
+import type { Zone } from './zone.ts'
 
 /** A business date. Under a pattern with a time, the day of it in the source's own clock. */
 export function dateRule(written: WrittenMap, type: FieldType, compiling: Compiling): CompiledRule {
@@ -52,7 +52,7 @@ function instantOf(reading: Reading, zone: Zone): string | null {
     const secondOfDay = ((localSeconds % DAY_SECONDS) + DAY_SECONDS) % DAY_SECONDS
     return `${dateText(reading.date)}T${timeText(secondOfDay, fraction)}${offset}`
   }
-  return isWritable(epochSeconds, offsetSeconds) ? instantText(epochSeconds, fraction, offsetSeconds) : null
+  return instantText(epochSeconds, fraction, offsetSeconds)
 }
 
 /** One pattern or several, of which the first that fits counts. */

@@ -5,7 +5,7 @@ import type { CompiledRule, Compiling, Refusal } from './rule.ts'
 import { compileNumber, NUMBER_KEYS } from './rule-number.ts'
 import { openOptions, type RuleOptions } from './rule-options.ts'
 import { refused, shown, VALUE_KEYS, valueRule } from './rule-value.ts'
-import type { WrittenMap } from './written.ts'
+import { mistakeAt, type Written, type WrittenMap } from './written.ts'
 
 /**
  * Text as it stands; through a `table` where the ERP's codes are not ours (what is not in it rejects the record, or is
@@ -25,7 +25,12 @@ export function textRule(written: WrittenMap, type: FieldType, compiling: Compil
   for (const name of ['otherwise', 'unknown']) {
     if (options.has(name) && !options.has('table')) options.fail(`"${name}" belongs to a "table"`)
   }
-  checkClosedList(options, type, [...(table?.values() ?? []), ...(otherwise === null ? [] : [otherwise])])
+  checkClosedList(
+    written,
+    type,
+    [...(table?.values() ?? []), ...(otherwise === null ? [] : [otherwise])],
+    compiling,
+  )
   const mask = options.count('mask', 0, 10)
   const whenEmpty = type.nullable ? null : undefined
   if (table === null) {
@@ -64,7 +69,7 @@ export function textsRule(written: WrittenMap, type: ListType, compiling: Compil
       .filter((part) => part !== '')
   if (separator === '') options.fail('"separator" is empty')
   if (type.of.kind !== 'string') options.fail('the elements of this list are no texts')
-  checkClosedList(options, type.of, [...(table?.values() ?? [])].flatMap(split))
+  checkClosedList(written, type.of, [...(table?.values() ?? [])].flatMap(split), compiling)
   return valueRule(
     options,
     type,
@@ -135,11 +140,16 @@ export function stripOf(options: RuleOptions): (text: string) => string {
 }
 
 /** Values that can be seen when the file is read must be in the target's closed list. */
-export function checkClosedList(options: RuleOptions, type: FieldType, values: readonly string[]): void {
+export function checkClosedList(
+  place: Written,
+  type: FieldType,
+  values: readonly string[],
+  compiling: Compiling,
+): void {
   if (type.kind !== 'string' || type.values === undefined) return
   for (const value of values) {
-    if (!type.values.includes(value)) {
-      options.fail(`"${value}" cannot stand in this field${suggestion(value, type.values)}`)
-    }
+    if (type.values.includes(value)) continue
+    const message = `"${value}" cannot stand in this field${suggestion(value, type.values)}`
+    compiling.mistakes.push(mistakeAt(place, message))
   }
 }

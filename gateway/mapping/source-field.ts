@@ -30,11 +30,13 @@ export function compileSourceField(written: Written, compiling: Compiling): Sour
     return null
   }
   if (ups > compiling.level) {
-    const message =
-      compiling.level === 0
-        ? 'nothing lies around the record itself'
-        : `only ${compiling.level} rows lie around it`
-    compiling.mistakes.push(mistakeAt(written, `"${written.text}" goes up too far: ${message}`))
+    const message = [`nothing lies around the record itself`, `only one row lies around it`][compiling.level]
+    compiling.mistakes.push(
+      mistakeAt(
+        written,
+        `"${written.text}" goes up too far: ${message ?? `${compiling.level} rows lie around it`}`,
+      ),
+    )
     return null
   }
   const names = steps.slice(ups).map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'))

@@ -1,4 +1,4 @@
-import { civilDate, DAY_SECONDS, dayNumber } from './calendar.ts'
+import { DAY_SECONDS, dayNumber } from './calendar.ts'
 
 /** What a wall-clock reading means in a time zone. Made once per zone and kept: it remembers what it looked up. */
 export type Zone = Readonly<{
@@ -31,12 +31,6 @@ export function createZone(name: string): Zone | null {
       return resolveNearTransition(offsetAt, localSeconds)
     },
   }
-}
-
-/** Whether an instant with that offset can be written with a four-digit year. */
-export function isWritable(epochSeconds: number, offsetSeconds: number): boolean {
-  const year = civilDate(Math.floor((epochSeconds + offsetSeconds) / DAY_SECONDS)).year
-  return year >= 1 && year <= 9999
 }
 
 /** Bounds the memory of a zone, whatever dates a source holds. */
