@@ -46,7 +46,7 @@ export const YAML_SCHEMA = {
 } as const satisfies SchemaOptions
 
 export const CONFIG_BYTES_MAX = 1_000_000
-export const CONFIG_DEPTH_MAX = 32
+const CONFIG_DEPTH_MAX = 32
 
 /** Reads one YAML file, or all `*.yaml` of a folder, merged by their top-level keys. `path` is absolute. */
 export function readConfigTree(path: string, files: Files): Reading {

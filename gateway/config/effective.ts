@@ -11,7 +11,7 @@ import type {
 import { type ConfigInput, DINGTALK_ORIGINS, type FeedInput, type SourceInput } from './schema.ts'
 
 /** When a feed is read where neither it nor its source says. */
-export const DEFAULT_POLL: Schedule = { everyMs: 30_000 }
+const DEFAULT_POLL: Schedule = { everyMs: 30_000 }
 
 /**
  * What the file means: paths made absolute, and what is inherited filled in. The input has passed every check, so

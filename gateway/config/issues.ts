@@ -78,7 +78,7 @@ function unknownKey(key: string, allowed: readonly string[]): string {
 }
 
 /** ` (did you mean "poll"?); allowed: …` */
-export function nearAndAllowed(name: string, allowed: readonly string[]): string {
+function nearAndAllowed(name: string, allowed: readonly string[]): string {
   const near = suggestion(name, allowed)
   const shown = allowed.length > KEYS_SHOWN_MAX ? [...allowed.slice(0, KEYS_SHOWN_MAX), '…'] : allowed
   if (allowed.length === 0 || near.startsWith(' (valid')) return near

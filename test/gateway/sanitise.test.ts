@@ -28,6 +28,7 @@ test('lets nothing reorder or hide what is read', () => {
   expect(sanitise('pay\u202e001\u202c \u2066x\u2069 a\u200bb\u200dc \ufeff\u00ad\u061c\u3164')).toBe(
     'pay\\u202e001\\u202c \\u2066x\\u2069 a\\u200bb\\u200dc \\ufeff\\xad\\u061c\\u3164',
   )
+  expect(sanitise('\u0600\u06dd\ufff9\u{110bd}')).toBe('\\u0600\\u06dd\\ufff9\\u{110bd}')
   expect(sanitise('tag\u{e0041} half\ud83d end')).toBe('tag\\u{e0041} half\\ud83d end')
 })
 

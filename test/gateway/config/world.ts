@@ -167,3 +167,11 @@ routes:
     to: [{ role: purchasing-manager }, { group: purchasing }]
     template: payment-approved
 `
+
+/** The good config with some of its words replaced; each must be there. */
+export function good(...changes: readonly (readonly [string, string])[]): string {
+  return changes.reduce((text, [from, to]) => {
+    if (!text.includes(from)) throw new Error(`The config does not hold ${from}`)
+    return text.replace(from, () => to)
+  }, GOOD)
+}
