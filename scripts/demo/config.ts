@@ -1,8 +1,17 @@
 import { DEMO_COMPANY } from '../../test/lab/dingtalk/company.ts'
-import type { DemoErp } from './erp.ts'
+
+/** Where the ERP's database is; `password` a reference, where it has one. */
+export type Database = Readonly<{
+  host: string
+  port: number
+  database: string
+  user: string
+  password?: string
+}>
 
 /** The gateway's config for the demo: the ERP's database on one side, DingTalk on the other. */
-export function demoConfig(erp: DemoErp, dingtalk: string): string {
+export function demoConfig(erp: Database, dingtalk: string): string {
+  const password = erp.password === undefined ? '' : `, password: ${erp.password}`
   return `# The demo's gateway. Everything in it is what a real one has.
 gateway: demo
 companies:
@@ -16,7 +25,7 @@ sources:
     system: demo-trading
     company: from-record
     zone: Asia/Hong_Kong
-    connection: { engine: postgres, host: ${erp.host}, port: ${erp.port}, database: ${erp.database}, user: ${erp.user} }
+    connection: { engine: postgres, host: ${erp.host}, port: ${erp.port}, database: ${erp.database}, user: ${erp.user}${password} }
     poll: { every: 500ms }
     feeds:
       payments:

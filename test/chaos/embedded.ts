@@ -1,20 +1,13 @@
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import pg from 'pg'
-import { openEmbeddedReader } from '../../gateway/log/embedded.ts'
-import type { LogRecord } from '../../gateway/log/port.ts'
-import { createRuntime } from '../../gateway/node/runtime.ts'
 import { FAILPOINTS, type FailpointName } from '../../gateway/runtime.ts'
-import {
-  contentOf,
-  groupBy,
-  type Published,
-  publishedOf,
-  type RowVersion,
-  type Violation,
-} from '../kit/checkers/facts.ts'
+import { contentOf, groupBy, type Published, type RowVersion, type Violation } from '../kit/checkers/facts.ts'
 import { gaplessRevisions } from '../kit/checkers/gapless-revisions.ts'
 import { deletesTrue, orderPerKey } from '../kit/checkers/order-per-key.ts'
 import { uniqueIds } from '../kit/checkers/unique-ids.ts'
 import { type Installation, installation } from '../kit/gateway-process.ts'
+import { readEvents } from '../kit/log-reading.ts'
 import { type Random, seededRandom } from '../kit/random.ts'
 
 /** How a gateway is killed: at a step of its protocol, or so long after its start. */
@@ -29,6 +22,14 @@ export type ChaosResult = Readonly<{
 }>
 
 /** The steps of the lane and of the log; those of the publisher have a run of their own. */
+/** Reached once by each lane of a process, so they are killed at the first time. */
+const START_STEPS: readonly FailpointName[] = ['lane.after-fence', 'lane.after-catch-up']
+
+/** One kill at each step, the first to the third time that it is reached. */
+export function killsAtSteps(random: Random): readonly Kill[] {
+  return LANE_STEPS.map((at) => ({ at, nth: START_STEPS.includes(at) ? 1 : 1 + random.below(3) }))
+}
+
 export const LANE_STEPS = FAILPOINTS.filter((name) => !name.startsWith('publisher.'))
 
 /**
@@ -49,7 +50,7 @@ export async function chaosEmbedded(
   const place = installation(options.folder, filesFor(options.databaseUrl), {
     CHAOS_PASSWORD: new URL(options.databaseUrl).password || 'none',
   })
-  const workload = await startWorkload(options.databaseUrl, random)
+  const workload = await startWorkload(options.databaseUrl, join(options.folder, 'drop'), random)
   const kills: Record<string, number> = {}
   for (const [index, kill] of options.kills.entries()) {
     const name = 'at' in kill ? kill.at : 'random'
@@ -61,7 +62,7 @@ export async function chaosEmbedded(
   const last = await place.erpgw('run', '--once')
   const violations: Violation[] = []
   if (last.code !== 0) violations.push({ checker: 'ends-well', sentence: `The last run failed: ${last.err}` })
-  const events = await readEvents(options.folder)
+  const events = await readMarks(options.folder)
   violations.push(...judge(events, truth))
   return { kills, writes: workload.writes(), events: events.length, violations }
 }
@@ -86,12 +87,13 @@ type Workload = Readonly<{ stop(): Promise<Map<string, RowVersion[]>>; writes():
 const KEYS = 60
 
 /** Writes to both tables until it is stopped; what it committed, by record key. */
-async function startWorkload(databaseUrl: string, random: Random): Promise<Workload> {
+async function startWorkload(databaseUrl: string, dropFolder: string, random: Random): Promise<Workload> {
   const client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()
   await client.query(TABLES)
   const truth = new Map<string, RowVersion[]>()
   const state = { isStopping: false, writes: 0 }
+  const drop = createDrops(dropFolder, truth, random)
   const write = async () => {
     const table = random.chance(0.5) ? 'touched' : 'plain'
     const code = `${table}-${random.below(KEYS)}`
@@ -116,6 +118,7 @@ async function startWorkload(databaseUrl: string, random: Random): Promise<Workl
   const loop = (async () => {
     while (!state.isStopping) {
       await write()
+      if (random.chance(0.02)) state.writes += drop()
       await new Promise((resolve) => setTimeout(resolve, random.below(8)))
     }
   })()
@@ -127,6 +130,26 @@ async function startWorkload(databaseUrl: string, random: Random): Promise<Workl
       await client.end()
       return truth
     },
+  }
+}
+
+/** Drops files with new states of some records, each renamed into place; every call returns how many it wrote. */
+function createDrops(folder: string, truth: Map<string, RowVersion[]>, random: Random): () => number {
+  mkdirSync(folder, { recursive: true })
+  let files = 0
+  return () => {
+    files += 1
+    const lines = Array.from({ length: 1 + random.below(40) }, (_, line) => {
+      const code = `dropped-${random.below(KEYS)}`
+      const mark = `file ${files} line ${line}`
+      const versions = truth.get(recordKey(code)) ?? []
+      truth.set(recordKey(code), [...versions, { at: 0, kind: 'value', content: contentOf({ mark }) }])
+      return `${code},${mark},A`
+    })
+    const path = join(folder, `drop-${String(files).padStart(6, '0')}.csv`)
+    writeFileSync(`${path}.tmp`, ['code,mark,flag', ...lines, ''].join('\n'))
+    renameSync(`${path}.tmp`, path)
+    return lines.length
   }
 }
 
@@ -170,6 +193,22 @@ sources:
         key: [code]
         cursor: { strategy: snapshot }
         fuse: { deleted: 100% }
+  files:
+    kind: file-drop
+    system: chaos
+    company: 001
+    zone: UTC
+    connection: { transport: folder, path: ./drop }
+    poll: { every: 100ms }
+    feeds:
+      dropped:
+        mapping: chaos/item
+        files: "drop-*.csv"
+        format: { kind: csv, encoding: utf-8, header: first-row }
+        key: [code]
+        content: partial
+        finished: { by: rename }
+        cursor: { strategy: files, order: name }
 `,
     'mappings/chaos/item.yaml': `
 mapping: chaos/item
@@ -184,19 +223,9 @@ fields:
 }
 
 /** Everything in the log, with the mark as the content: what else an event says does not matter here. */
-async function readEvents(folder: string): Promise<readonly Published[]> {
-  const reader = openEmbeddedReader({ folder: `${folder}/data/log`, runtime: createRuntime() })
-  const { signal } = new AbortController()
-  const records: LogRecord[] = []
-  for (const { name, partitions } of reader.topics().filter((topic) => topic.name.startsWith('erp.'))) {
-    for (let partition = 0; partition < partitions; partition += 1) {
-      for await (const chunk of reader.readTo({ topic: name, partition }, 0, { signal })) {
-        records.push(...chunk.records)
-      }
-    }
-  }
-  await reader.close()
-  return publishedOf(records).map((published) => {
+async function readMarks(folder: string): Promise<readonly Published[]> {
+  const events = await readEvents(join(folder, 'data'), 'item')
+  return events.map((published) => {
     const item = published.event.data['item'] as { name?: string } | undefined
     return { ...published, event: { ...published.event, data: { mark: item?.name ?? null } } }
   })
