@@ -7,7 +7,7 @@ export type OpenSession = (signal: AbortSignal) => Promise<Session>
 
 export type TurnLimits = Readonly<{ connectMs: number; callMs: number }>
 
-export const DEFAULT_TURN_LIMITS: TurnLimits = { connectMs: 30_000, callMs: 60_000 }
+const DEFAULT_TURN_LIMITS: TurnLimits = { connectMs: 30_000, callMs: 60_000 }
 
 /**
  * One source's session, shared by its lanes. Calls take turns, so that an adapter never sees two at once; each has a

@@ -55,7 +55,7 @@ export type SourceRequest = Readonly<
 >
 
 /** Records that one batch of an adapter may hold. */
-export const BATCH_RECORDS_MAX = 2_000
+const BATCH_RECORDS_MAX = 2_000
 
 /** One configured source at work: its connection and its lanes. Runs in a thread of its own, or inline in tests. */
 export class Source {

@@ -7,7 +7,7 @@ import type { LaneOptions } from './lane-options.ts'
 import type { OpenLane } from './open.ts'
 
 /** How many source keys one point read asks for. */
-export const POINT_READ_KEYS = 500
+const POINT_READ_KEYS = 500
 
 /** One run of a lane: what it has done so far, and against what its fuses are measured. */
 export type Run = {

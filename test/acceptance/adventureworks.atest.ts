@@ -18,7 +18,7 @@ const missing =
 
 describeUnless(missing, 'AdventureWorks', () => {
   describeWithService('postgres', 'on PostgreSQL', (postgres) => {
-    test('every row is in the log once with exact values, and so is every change of 1,000 random rows', async () => {
+    test('every row is in the log once with exact values, and so is every change of 1,000 random rows [P1 P4]', async () => {
       await using database = await postgres.database()
       const place = mkdtempSync(join(tmpdir(), 'erpgw-aw-'))
       const client = new pg.Client({ connectionString: database.url })

@@ -10,7 +10,7 @@ import { describeWithService } from '../kit/services.ts'
 const RANDOM_KILLS = 5
 
 describeWithService('postgres', 'kill -9 on the embedded log', (postgres) => {
-  test('at every step and at random: gapless revisions up to the value of the row, each id once [P1] [P2] [P3] [F1]', async () => {
+  test('at every step and at random: gapless revisions up to the value of the row, each id once [P1 P2 P3 F1]', async () => {
     await using database = await postgres.database()
     const folder = mkdtempSync(join(tmpdir(), 'erpgw-chaos-'))
     const random = seededRandom('chaos')

@@ -30,7 +30,7 @@ export type Table = {
   settled: string[]
 }
 
-export function newTable(): Table {
+function newTable(): Table {
   return {
     rows: new Map(),
     changes: [],
@@ -163,7 +163,7 @@ export type LaneOptions = Readonly<{
 }>
 
 /** A source with one feed over the bench's table. */
-export function sourceOf(bench: Bench, options: LaneOptions = {}, signal: AbortSignal): Source {
+function sourceOf(bench: Bench, options: LaneOptions = {}, signal: AbortSignal): Source {
   const feed: FeedConfig = {
     name: 'payments',
     mapping: 'toy/payment',

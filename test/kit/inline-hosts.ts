@@ -1,5 +1,5 @@
-import type { SourceHost, SourceHosts } from './hosts.ts'
-import { Source, type SourceMode, type SourceOptions } from './lane/source.ts'
+import type { SourceHost, SourceHosts } from '../../gateway/hosts.ts'
+import { Source, type SourceMode, type SourceOptions } from '../../gateway/lane/source.ts'
 
 /** Sources in the thread of the caller: for the simulation and for tests. */
 export function createInlineHosts(optionsOf: (source: string) => SourceOptions): SourceHosts {
