@@ -56,10 +56,10 @@ export function openForWriting(files: LogFiles, diskBytesMax: number): DatabaseS
     db.exec(
       `PRAGMA journal_size_limit = ${WAL_BYTES_SOFT}; PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;`,
     )
+    limitPages(db, diskBytesMax)
     if (numberOf(db, 'SELECT count(*) FROM sqlite_schema') === 0) makeTables(db, files)
     assertFormat(db, files)
     if (numberOf(db, "SELECT value FROM state WHERE name = 'clean'") === 0) assertSound(db, files)
-    limitPages(db, diskBytesMax)
     return db
   } catch (error) {
     db.close()
@@ -104,6 +104,16 @@ export function asCorrupt(error: unknown, files: LogFiles): unknown {
   const code = sqliteCode(error)
   if (code !== SQLITE.CORRUPT && code !== SQLITE.NOT_A_DATABASE) return error
   return new LogError('LOG_CORRUPT', `${files.log} is damaged; restore it from a backup.`, error)
+}
+
+/** Why a log cannot be opened just now, where that is the world's doing; other errors stay what they are. */
+export function asUnopened(error: unknown, folder: string): unknown {
+  if (error instanceof LogError || !(error instanceof Error) || !('code' in error)) return error
+  const why =
+    sqliteCode(error) === SQLITE.FULL
+      ? 'the disk, or the space that `diskMaxBytes` allows, is full'
+      : error.message
+  return new LogError('LOG_UNAVAILABLE', `The log in ${folder} cannot be opened: ${why}.`, error)
 }
 
 /** The one number that a statement gives. */

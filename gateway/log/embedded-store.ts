@@ -6,6 +6,7 @@ import { prepareFolder, takeLock, writeHolder } from './embedded-folder.ts'
 import { prunePart } from './embedded-retention.ts'
 import {
   asCorrupt,
+  asUnopened,
   limitPages,
   numberOf,
   OFFSETS,
@@ -52,23 +53,19 @@ export type StoreOptions = Readonly<{
   sinceMs: number
 }>
 
-/** Throws LOG_FOLDER_UNSAFE, LOG_HELD, LOG_CORRUPT or LOG_FORMAT_UNKNOWN. */
+/** Throws LOG_FOLDER_UNSAFE, LOG_HELD, LOG_CORRUPT, LOG_FORMAT_UNKNOWN or LOG_UNAVAILABLE. */
 export function openStore(options: StoreOptions): Store {
-  const files = prepareFolder(options.folder)
-  const lock = takeLock(files)
   try {
-    const db = openForWriting(files, options.diskBytesMax)
+    const files = prepareFolder(options.folder)
+    const lock = takeLock(files)
     try {
-      const held = hold(db, files, lock, options)
-      writeHolder(files, held.epoch, options.sinceMs)
-      return storeOf(held)
+      return storeOf(hold(files, lock, options))
     } catch (error) {
-      db.close()
+      lock.release()
       throw asCorrupt(error, files)
     }
   } catch (error) {
-    lock.release()
-    throw error
+    throw asUnopened(error, options.folder)
   }
 }
 
@@ -108,31 +105,41 @@ type Statements = ReturnType<typeof prepareStatements>
 /** What a transaction of SQLite will have changed in memory once it is committed. */
 type Staged = { isOpen: boolean; topics: ReadonlyMap<string, TopicRow>; readonly nexts: Map<number, number> }
 
-function hold(db: DatabaseSync, files: LogFiles, lock: FolderLock, options: StoreOptions): Held {
+function hold(files: LogFiles, lock: FolderLock, options: StoreOptions): Held {
+  const db = openForWriting(files, options.diskBytesMax)
+  try {
+    const epoch = beginEpoch(db)
+    writeHolder(files, epoch, options.sinceMs)
+    const rows = db.prepare('SELECT part, next FROM parts').all()
+    return {
+      db,
+      files,
+      lock,
+      failpoints: options.failpoints,
+      diskBytesMax: options.diskBytesMax,
+      walBytesMax: options.walBytesMax ?? WAL_BYTES_MAX,
+      epoch,
+      statements: prepareStatements(db),
+      topics: readTopics(db),
+      nexts: new Map(rows.map((row) => [Number(row.part), Number(row.next)])),
+      current: new Map(),
+      identities: new Map(),
+      writers: 0,
+      walBytes: 0,
+      stopped: null,
+    }
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
+function beginEpoch(db: DatabaseSync): number {
   db.exec('BEGIN IMMEDIATE')
   db.exec("UPDATE state SET value = value + 1 WHERE name = 'epoch'")
   db.exec("UPDATE state SET value = 0 WHERE name = 'clean'")
   db.exec('COMMIT')
-  const nexts = new Map<number, number>()
-  for (const row of db.prepare('SELECT part, next FROM parts').all())
-    nexts.set(Number(row.part), Number(row.next))
-  return {
-    db,
-    files,
-    lock,
-    failpoints: options.failpoints,
-    diskBytesMax: options.diskBytesMax,
-    walBytesMax: options.walBytesMax ?? WAL_BYTES_MAX,
-    epoch: numberOf(db, "SELECT value FROM state WHERE name = 'epoch'"),
-    statements: prepareStatements(db),
-    topics: readTopics(db),
-    nexts,
-    current: new Map(),
-    identities: new Map(),
-    writers: 0,
-    walBytes: 0,
-    stopped: null,
-  }
+  return numberOf(db, "SELECT value FROM state WHERE name = 'epoch'")
 }
 
 function prepareStatements(db: DatabaseSync) {

@@ -41,7 +41,7 @@ export interface EmbeddedLog extends EmbeddedConnection {
 
 /**
  * Opens the log of this process. Throws LOG_FOLDER_UNSAFE, LOG_HELD (another process writes it), LOG_CORRUPT (never
- * begins anew over a loss) or LOG_FORMAT_UNKNOWN. After an unclean stop the file is checked first.
+ * begins anew over a loss), LOG_FORMAT_UNKNOWN or LOG_UNAVAILABLE (no room, no access). After an unclean stop the file is checked first.
  */
 export async function createEmbeddedLog(options: EmbeddedLogOptions): Promise<EmbeddedLog> {
   const { folder, partitions, runtime } = options

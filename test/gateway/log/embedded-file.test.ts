@@ -139,6 +139,17 @@ test('stops when another process took the file over, before it writes anything [
   await log.close()
 })
 
+test('says why it cannot be opened where the disk is full or in the way', async () => {
+  const base = freshBase()
+  const full = createEmbeddedLog({ folder: join(base, 'full'), runtime, partitions: 3, diskMaxBytes: 4_096 })
+  await expect(full).rejects.toMatchObject({
+    code: 'LOG_UNAVAILABLE',
+    message: expect.stringMatching(/is full/),
+  })
+  writeFileSync(join(base, 'file'), '')
+  await expectRefused(join(base, 'file', 'log'), 'LOG_UNAVAILABLE', /cannot be opened: ENOTDIR/)
+})
+
 test('tells a reader that there is no log', () => {
   const folder = join(freshBase(), 'log')
   expect(() => openEmbeddedReader({ folder, runtime })).toThrow(/the folder does not exist/)
