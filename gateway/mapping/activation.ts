@@ -17,7 +17,10 @@ export class CalendarDate {
   }
 }
 
-/** A moment inside an expression. `text` is how it was written, since the offset is part of what people read. */
+/**
+ * A moment inside an expression. `text` is how it was written, since the offset is part of what
+ * people read.
+ */
 export class Instant {
   readonly nanoseconds: bigint
   readonly text: string
@@ -32,18 +35,23 @@ export class Instant {
   }
 }
 
-/** How objects of a variable are told apart by the evaluator: one class for each place in the type tree. */
+/**
+ * How objects of a variable are told apart by the evaluator: one class for each place in the type
+ * tree.
+ */
 export type ObjectMaker = () => Record<string, unknown>
 
-/** Turns JSON into what the evaluator works on; undefined for what is null or absent. Throws Unfit. */
+/**
+ * Turns JSON into what the evaluator works on; undefined for what is null or absent. Throws Unfit.
+ */
 export type Preparer = (value: Json | undefined) => unknown
 
 /** A value that is not what its type says: an event of a foreign writer, or a mistake of ours. */
 export class Unfit extends Error {}
 
 /**
- * Compiles the preparation of one variable. Only what the expression reads is looked at, so the size of an event does
- * not matter to a condition on one field of it.
+ * Compiles the preparation of one variable. Only what the expression reads is looked at, so the
+ * size of an event does not matter to a condition on one field of it.
  */
 export function compilePreparer(
   type: ValueType,

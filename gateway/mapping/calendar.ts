@@ -1,6 +1,6 @@
 /**
- * Calendar arithmetic on plain numbers: proleptic Gregorian, no clock, no zone, no Date object, so that a local
- * date-time of an ERP never meets the zone of this machine.
+ * Calendar arithmetic on plain numbers: proleptic Gregorian, no clock, no zone, no Date object, so
+ * that a local date-time of an ERP never meets the zone of this machine.
  */
 
 export type CivilDate = Readonly<{ year: number; month: number; day: number }>
@@ -62,7 +62,10 @@ export function timeText(secondOfDay: number, fraction: string): string {
   return fraction === '' ? time : `${time}.${fraction}`
 }
 
-/** `+08:00`; null for an offset with seconds (local mean time before standard time), which RFC 3339 cannot say. */
+/**
+ * `+08:00`; null for an offset with seconds (local mean time before standard time), which RFC 3339
+ * cannot say.
+ */
 export function offsetText(offsetSeconds: number): string | null {
   if (offsetSeconds % 60 !== 0) return null
   const minutes = Math.abs(offsetSeconds) / 60
@@ -70,8 +73,8 @@ export function offsetText(offsetSeconds: number): string | null {
 }
 
 /**
- * RFC 3339 of an instant as it reads at that offset, in UTC where the offset itself cannot be written; null where the
- * year has no four digits.
+ * RFC 3339 of an instant as it reads at that offset, in UTC where the offset itself cannot be
+ * written; null where the year has no four digits.
  */
 export function instantText(epochSeconds: number, fraction: string, offsetSeconds: number): string | null {
   const offset = offsetText(offsetSeconds)
@@ -84,7 +87,10 @@ export function instantText(epochSeconds: number, fraction: string, offsetSecond
 
 const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))$/
 
-/** Nanoseconds since 1970 of an RFC 3339 text with offset, or null. Digits behind the ninth decimal are ignored. */
+/**
+ * Nanoseconds since 1970 of an RFC 3339 text with offset, or null. Digits behind the ninth decimal
+ * are ignored.
+ */
 export function parseInstant(text: string): bigint | null {
   const match = RFC3339.exec(text)
   if (match === null) return null

@@ -19,8 +19,9 @@ export type CompiledMapping = Readonly<
 >
 
 /**
- * Compiles a definition for one entity and one source to plain functions: nothing is interpreted per record. All
- * mistakes are reported together, with file, line, column and the nearest valid name.
+ * Compiles a definition for one entity and one source to plain functions: nothing is interpreted
+ * per record. All mistakes are reported together, with file, line, column and the nearest valid
+ * name.
  */
 export function compileMapping(
   definition: MappingDefinition,
@@ -141,7 +142,10 @@ function compileTime(written: Written | null, compiling: Compiling): Maker | nul
   return compileTargets({ ...written, kind: 'map', entries }, root, compiling)
 }
 
-/** Changes with every change of meaning, and with nothing else: not with comments, order of keys, or tests. */
+/**
+ * Changes with every change of meaning, and with nothing else: not with comments, order of keys, or
+ * tests.
+ */
 function versionOf(definition: MappingDefinition, schema: EntitySchema, source: MappingSource): string {
   const { tests, mapping, ...rules } = Object.fromEntries(definition.written.entries)
   const effective = Object.fromEntries(Object.entries(rules).map(([name, { value }]) => [name, plain(value)]))
@@ -149,7 +153,9 @@ function versionOf(definition: MappingDefinition, schema: EntitySchema, source: 
   return createHash('sha256').update(canonical(meaning)).digest('hex').slice(0, 16)
 }
 
-/** Raised when the same file comes to mean something else because a rule of the language changed. */
+/**
+ * Raised when the same file comes to mean something else because a rule of the language changed.
+ */
 const LANGUAGE_VERSION = 1
 
 function canonical(value: Json): string {

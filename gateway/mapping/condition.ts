@@ -4,8 +4,8 @@ import type { Variables } from './expression-check.ts'
 import type { FieldType, ObjectType } from './field-type.ts'
 
 /**
- * The variables of a condition on events of one entity: `data`; `changed`, one true or false for each top-level field
- * of data, so that a slip in a name is found; and `event`.
+ * The variables of a condition on events of one entity: `data`; `changed`, one true or false for
+ * each top-level field of data, so that a slip in a name is found; and `event`.
  */
 export function conditionVariables(data: ObjectType): Variables {
   const changed: Record<string, FieldType> = {}
@@ -28,7 +28,10 @@ export function conditionVariables(data: ObjectType): Variables {
   }
 }
 
-/** What those variables are for one event. In an event that creates or deletes, every field counts as changed. */
+/**
+ * What those variables are for one event. In an event that creates or deletes, every field counts
+ * as changed.
+ */
 export function conditionValues(data: ObjectType, event: Event): Readonly<Record<string, Json>> {
   const action = event.type.split('.').at(-2) ?? ''
   const names = action === 'changed' ? (event.changedfields ?? '').split(',') : null

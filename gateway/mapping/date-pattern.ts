@@ -1,8 +1,9 @@
 import { type CivilDate, DAY_SECONDS, dayNumber, isDay } from './calendar.ts'
 
 /**
- * What a text reads as under a pattern. `localSeconds` counts from 1970 as if the reading were UTC; `offsetSeconds` is
- * the offset that the text itself names, or null; `fraction` are the decimals of the second, trailing zeros cut.
+ * What a text reads as under a pattern. `localSeconds` counts from 1970 as if the reading were UTC;
+ * `offsetSeconds` is the offset that the text itself names, or null; `fraction` are the decimals of
+ * the second, trailing zeros cut.
  */
 export type Reading = Readonly<{
   date: CivilDate
@@ -28,9 +29,10 @@ export const DATE_TIME_PATTERNS: readonly string[] = [
 ]
 
 /**
- * Compiles a pattern: `YYYY MM DD HH MM SS` stand for digits (`MM` behind `HH` is minutes), `F` for one to nine decimals
- * of the second, `Z` for an offset (`Z`, `+08`, `+0800`, `+08:00`), `[ ]` around what may be missing; every other
- * character stands for itself. Answers a sentence about what is wrong with the pattern when it cannot be used.
+ * Compiles a pattern: `YYYY MM DD HH MM SS` stand for digits (`MM` behind `HH` is minutes), `F` for
+ * one to nine decimals of the second, `Z` for an offset (`Z`, `+08`, `+0800`, `+08:00`), `[ ]`
+ * around what may be missing; every other character stands for itself. Answers a sentence about
+ * what is wrong with the pattern when it cannot be used.
  */
 export function compileDatePattern(pattern: string): DatePattern | string {
   const parts = pattern.match(/YYYY|MM|DD|HH|SS|F|Z|\[|\]|[\s\S]/g) ?? []
@@ -77,7 +79,10 @@ function stepOf(part: string, names: ReadonlySet<PartName>): Step | null {
   return /[A-SU-Za-z]/.test(part) ? null : { kind: 'literal', text: part }
 }
 
-/** What the parts read so far, and the place in the text behind them. Not a regex: this runs for every date of a row. */
+/**
+ * What the parts read so far, and the place in the text behind them. Not a regex: this runs for
+ * every date of a row.
+ */
 type Found = { at: number; fraction: string; offset: number | null } & Record<
   Exclude<PartName, 'F' | 'Z'>,
   number

@@ -1,6 +1,6 @@
 /**
- * Exact decimal numbers: whole units and a scale, so 10.50 is 1050 with scale 2. No operation rounds unless its name
- * says so, and none passes through a float.
+ * Exact decimal numbers: whole units and a scale, so 10.50 is 1050 with scale 2. No operation
+ * rounds unless its name says so, and none passes through a float.
  */
 export class Decimal {
   readonly units: bigint
@@ -17,14 +17,18 @@ export class Decimal {
   }
 }
 
-/** Longer numbers are refused: no ERP has them, and arithmetic on megabytes of digits would be an attack. */
+/**
+ * Longer numbers are refused: no ERP has them, and arithmetic on megabytes of digits would be an
+ * attack.
+ */
 export const DECIMAL_DIGITS_MAX = 60
 
 const PLAIN = /^([+-]?)(\d*)(?:\.(\d*))?$/
 
 /**
- * Reads `1234.50`, `-3`, `+3`, `.0000`, `5.`; null for anything else. Signs behind the number, thousands separators and
- * decimal commas are habits of a source: its mapping declares them and normalises before.
+ * Reads `1234.50`, `-3`, `+3`, `.0000`, `5.`; null for anything else. Signs behind the number,
+ * thousands separators and decimal commas are habits of a source: its mapping declares them and
+ * normalises before.
  */
 export function parseDecimal(text: string): Decimal | null {
   if (text.length > DECIMAL_DIGITS_MAX + 2) return null

@@ -40,10 +40,11 @@ const NAME = /^[a-z0-9]+(-[a-z0-9]+)*\/[a-z0-9]+(-[a-z0-9]+)*$/
 const EXTENDS_MAX = 5
 
 /**
- * Finds `<name>.yaml` in the first of the folders that has it and reads it with everything that it extends. A mapping
- * may extend the one of its own name in a later folder: that is how an installation changes single entries of a
- * built-in one. Only a file that cannot be read, or that names no entity, is invalid here; every other mistake is reported
- * by `compileMapping`, together with its own.
+ * Finds `<name>.yaml` in the first of the folders that has it and reads it with everything that it
+ * extends. A mapping may extend the one of its own name in a later folder: that is how an
+ * installation changes single entries of a built-in one. Only a file that cannot be read, or that
+ * names no entity, is invalid here; every other mistake is reported by `compileMapping`, together
+ * with its own.
  */
 export function loadMapping(name: string, folders: readonly string[], files: Files): LoadedMapping {
   const mistakes: Mistake[] = []
@@ -145,8 +146,8 @@ function checkHead(written: WrittenMap, name: string, mistakes: Mistake[]): void
 }
 
 /**
- * The upper file over the lower one: whole settings are replaced, `fields` by target, `tables` by single entries (null
- * takes one away). The lower file's tests are about the lower file.
+ * The upper file over the lower one: whole settings are replaced, `fields` by target, `tables` by
+ * single entries (null takes one away). The lower file's tests are about the lower file.
  */
 function extended(upper: WrittenMap, lower: WrittenMap): WrittenMap {
   const entries = new Map(lower.entries)

@@ -44,7 +44,9 @@ export function celType(type: FieldType, path: string): string {
 
 type CelOperator = Readonly<{ signature: string; apply(left: Operand, right: Operand): unknown }>
 
-/** Operators of our own types: exact, and with integers and the texts of moments on the other side. */
+/**
+ * Operators of our own types: exact, and with integers and the texts of moments on the other side.
+ */
 export function celOperators(): readonly CelOperator[] {
   return [
     ...ordered('Decimal', 'Decimal', (left, right) => compare(decimal(left), decimal(right))),

@@ -11,22 +11,32 @@ export type ValueType = FieldType | TextFields
 
 export type Variables = Readonly<Record<string, ValueType>>
 
-/** Which parts of a variable an expression looks at, so that only those are made ready for each evaluation. */
+/**
+ * Which parts of a variable an expression looks at, so that only those are made ready for each
+ * evaluation.
+ */
 export type Reads = { readonly fields: Map<string, Reads>; elements: Reads | null }
 
 /** What is known about a part of an expression. `reads` is null for values that are computed. */
 export type Typed = Readonly<{ type: ValueType; reads: Reads | null }>
 
-/** What holds at a place in an expression: names in sight, paths that `has()` proved, depth of list macros. */
+/**
+ * What holds at a place in an expression: names in sight, paths that `has()` proved, depth of list
+ * macros.
+ */
 export type Scope = Readonly<{
   names: ReadonlyMap<string, Typed>
   proved: ReadonlySet<string>
-  depth: number
+  /** Names that stand for the elements of the lists being looked through, outermost first. */
+  elements: readonly string[]
 }>
 
 export type Checked = Readonly<{ type: ValueType; reads: ReadonlyMap<string, Reads> }>
 
-/** The type of an expression and what it reads. Throws ExpressionFault at the first thing that cannot be right. */
+/**
+ * The type of an expression and what it reads. Throws ExpressionFault at the first thing that
+ * cannot be right.
+ */
 export function checkExpression(node: Node, variables: Variables): Checked {
   const reads = new Map<string, Reads>()
   const names = new Map<string, Typed>()
@@ -35,7 +45,7 @@ export function checkExpression(node: Node, variables: Variables): Checked {
     reads.set(name, read)
     names.set(name, { type, reads: read })
   }
-  const { type } = use(node, { names, proved: new Set(), depth: 0 })
+  const { type } = use(node, { names, proved: new Set(), elements: [] })
   return { type, reads }
 }
 

@@ -43,7 +43,10 @@ const METHODS: Readonly<Record<string, Readonly<{ takes: readonly (readonly Kind
 
 const MACROS = ['exists', 'all', 'exists_one', 'filter', 'map'] as const
 
-/** Lists in lists are looked through two deep; more is a question for a program, not for a condition. */
+/**
+ * Lists in lists are looked through two deep; more is a question for a program, not for a
+ * condition.
+ */
 const MACRO_DEPTH_MAX = 2
 
 const NAMES = [...Object.keys(FUNCTIONS), ...Object.keys(METHODS), ...MACROS, 'has']
@@ -101,7 +104,10 @@ function unknownFunction(node: Call): ExpressionFault {
   return new ExpressionFault(node.start, `there is no function "${node.name}"${suggestion(node.name, NAMES)}`)
 }
 
-/** A text written into `decimal("…")`, `date("…")` or `instant("…")` is checked when the file is read. */
+/**
+ * A text written into `decimal("…")`, `date("…")` or `instant("…")` is checked when the file is
+ * read.
+ */
 function literalOf(name: string, text: string, start: number): void {
   if (name === 'decimal' && parseDecimal(text) === null) {
     throw new ExpressionFault(start, `"${text}" is not a decimal number`)
@@ -163,11 +169,9 @@ function listMacro(macro: (typeof MACROS)[number], node: Call, receiver: Node, s
   if (scope.names.has(name.name)) {
     throw new ExpressionFault(name.start, `"${name.name}" is taken: give the element another name`)
   }
-  if (scope.depth === MACRO_DEPTH_MAX) {
-    throw new ExpressionFault(node.start, `lists can be looked through ${MACRO_DEPTH_MAX} deep, no deeper`)
-  }
+  checkNesting(node, receiver, scope)
   const names = new Map(scope.names).set(name.name, { type: type.of, reads: elementOf(reads) })
-  const inside: Scope = { ...scope, names, depth: scope.depth + 1 }
+  const inside: Scope = { ...scope, names, elements: [...scope.elements, name.name] }
   if (macro === 'map') {
     const result = use(body, inside)
     if (result.type.kind === 'text-fields') throw new ExpressionFault(body.start, 'a record is no value')
@@ -180,6 +184,31 @@ function listMacro(macro: (typeof MACROS)[number], node: Call, receiver: Node, s
   truth(body, inside)
   if (macro !== 'filter') return computed({ kind: 'boolean', nullable: false })
   return { type: { ...type, nullable: false }, reads }
+}
+
+/**
+ * A list inside a list macro must belong to the element: a list of the event looked through for each of its own
+ * elements would take a million steps for a thousand lines.
+ */
+function checkNesting(node: Call, receiver: Node, scope: Scope): void {
+  if (scope.elements.length === 0) return
+  if (scope.elements.length === MACRO_DEPTH_MAX) {
+    throw new ExpressionFault(node.start, `lists can be looked through ${MACRO_DEPTH_MAX} deep, no deeper`)
+  }
+  const root = rootOf(receiver)
+  if (root === null || scope.elements.includes(root)) return
+  const elements = scope.elements.join(' or ')
+  throw new ExpressionFault(
+    receiver.start,
+    `inside this macro only lists of ${elements} can be looked through`,
+  )
+}
+
+/** The variable that a list comes from; null for a list that is written out. */
+function rootOf(node: Node): string | null {
+  if (node.kind === 'variable') return node.name
+  if (node.kind === 'field' || node.kind === 'index') return rootOf(node.of)
+  return node.kind === 'call' && node.receiver !== null ? rootOf(node.receiver) : null
 }
 
 export function checkBinary(node: Binary, scope: Scope): Typed {

@@ -1,6 +1,6 @@
 /**
- * An expression as a tree of our own. `expression.ts` makes it from the parser's, so that the checks know no library;
- * `start` and `end` are places in the text, for the caret.
+ * An expression as a tree of our own. `expression.ts` makes it from the parser's, so that the
+ * checks know no library; `start` and `end` are places in the text, for the caret.
  */
 export type Node = Readonly<{ start: number; end: number }> & NodeShape
 
@@ -33,8 +33,8 @@ export class ExpressionFault extends Error {
 }
 
 /**
- * A path that needs no evaluation to be the same thing twice: `data.totals.net`, `line.item`, `data.lines[0].net`.
- * Null for anything else.
+ * A path that needs no evaluation to be the same thing twice: `data.totals.net`, `line.item`,
+ * `data.lines[0].net`. Null for anything else.
  */
 export function pathOf(node: Node): string | null {
   if (node.kind === 'variable') return node.name

@@ -15,7 +15,9 @@ import { BINARY_OPERATORS, type BinaryOperator, ExpressionFault, type Node } fro
 import type { FieldType } from './field-type.ts'
 import type { Mistake, Place } from './mistake.ts'
 
-/** The variables that expressions of one kind may use, made ready once and shared by all of them. */
+/**
+ * The variables that expressions of one kind may use, made ready once and shared by all of them.
+ */
 export type ExpressionEnvironment = Readonly<{
   variables: Variables
   parse(text: string): Parsed
@@ -37,13 +39,19 @@ export interface Expression {
   readonly kind: FieldType['kind']
   /** Top-level fields that it reads, by variable. */
   readonly reads: ReadonlyMap<string, readonly string[]>
-  /** Never throws. Values are JSON by variable; what is null or absent in them is absent to the expression. */
+  /**
+   * Never throws. Values are JSON by variable; what is null or absent in them is absent to the
+   * expression.
+   */
   evaluate(values: Readonly<Record<string, Json>>): Evaluated
 }
 
 export type CompiledExpression = Readonly<
   | { kind: 'compiled'; expression: Expression }
-  /** `offset` is where in the text the mistake stands, for callers that know better places than its first line. */
+  /**
+   * `offset` is where in the text the mistake stands, for callers that know better places than its
+   * first line.
+   */
   | { kind: 'invalid'; mistake: Mistake; offset: number }
 >
 
@@ -51,7 +59,10 @@ export const EXPRESSION_LENGTH_MAX = 4096
 
 const LIMITS = { maxAstNodes: 500, maxDepth: 40, maxListElements: 200, maxMapEntries: 1, maxCallArguments: 8 }
 
-/** Declares variables to the evaluator. Costs milliseconds: make one per entity, not one per expression. */
+/**
+ * Declares variables to the evaluator. Costs milliseconds: make one per entity, not one per
+ * expression.
+ */
 export function createExpressionEnvironment(variables: Variables): ExpressionEnvironment {
   const cel = new Environment({ limits: LIMITS })
   cel.registerType('Decimal', { ctor: Decimal, fields: {} })
@@ -76,8 +87,9 @@ export function createExpressionEnvironment(variables: Variables): ExpressionEnv
 }
 
 /**
- * Checks an expression against the types of its variables and makes it ready to run. `gives` is the kind of value
- * needed; null allows any. The mistake of an invalid one carries the text with a caret under the place.
+ * Checks an expression against the types of its variables and makes it ready to run. `gives` is the
+ * kind of value needed; null allows any. The mistake of an invalid one carries the text with a
+ * caret under the place.
  */
 export function compileExpression(
   text: string,
@@ -126,7 +138,10 @@ function compile(
   }
 }
 
-/** Objects and records of which nothing is read need not be made ready; a scalar variable is read by its name. */
+/**
+ * Objects and records of which nothing is read need not be made ready; a scalar variable is read by
+ * its name.
+ */
 function isWhole(type: ValueType): boolean {
   return type.kind === 'object' || type.kind === 'map' || type.kind === 'text-fields'
 }

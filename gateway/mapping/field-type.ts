@@ -1,7 +1,8 @@
 /**
- * What a field of an event may hold, as a plain tree: derived from an entity's schema, read by mappings (which target
- * fields exist, which must be filled) and by expressions (which operators fit). A field that is not `nullable` is
- * always there; one that is may be null or absent, which is the same thing to both.
+ * What a field of an event may hold, as a plain tree: derived from an entity's schema, read by
+ * mappings (which target fields exist, which must be filled) and by expressions (which operators
+ * fit). A field that is not `nullable` is always there; one that is may be null or absent, which is
+ * the same thing to both.
  */
 export type FieldType = ObjectType | MapType | ListType | ScalarType
 
@@ -17,8 +18,8 @@ export type MapType = Readonly<{ kind: 'map'; of: FieldType; nullable: boolean }
 export type ListType = Readonly<{ kind: 'list'; of: FieldType; nullable: boolean }>
 
 /**
- * `decimal` is exact, a digit string in JSON; `integer` a whole number of at most 64 bit, in JSON a number or a digit
- * string. `values` is a closed list: no other text can stand there.
+ * `decimal` is exact, a digit string in JSON; `integer` a whole number of at most 64 bit, in JSON a
+ * number or a digit string. `values` is a closed list: no other text can stand there.
  */
 export type ScalarType = Readonly<{
   kind: 'string' | 'decimal' | 'integer' | 'boolean' | 'date' | 'date-time'

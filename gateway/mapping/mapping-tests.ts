@@ -18,9 +18,10 @@ export type MappingTestResult = Readonly<{
 const KEYS = ['name', 'source', 'like', 'record', 'with', 'without', 'changedAt', 'event', 'rejected']
 
 /**
- * Runs the `tests` of a mapping file. Each gives a `record` (or says `like` which other, `with` and `without` which
- * fields), what the gateway knows of the source, and the `event` or the rejection expected. Fields that the gateway
- * adds to data itself are compared only where the example names them.
+ * Runs the `tests` of a mapping file. Each gives a `record` (or says `like` which other, `with` and
+ * `without` which fields), what the gateway knows of the source, and the `event` or the rejection
+ * expected. Fields that the gateway adds to data itself are compared only where the example names
+ * them.
  */
 export function runMappingTests(
   definition: MappingDefinition,
@@ -117,8 +118,8 @@ function mapJson(written: Written | null): Row {
 }
 
 /**
- * The source of an example. Where it names no company, the one in the record is taken as configured, so that examples
- * need not declare what they are not about.
+ * The source of an example. Where it names no company, the one in the record is taken as
+ * configured, so that examples need not declare what they are not about.
  */
 function sourceOf(written: Written | null, definition: MappingDefinition, record: Row): MappingSource {
   const settings = mapJson(written)

@@ -1,6 +1,7 @@
 /**
- * One thing that is wrong in a file written by a person: where, in which field, and what to do. All mistakes of a file
- * are reported together, so a list of these is what every check in this room returns.
+ * One thing that is wrong in a file written by a person: where, in which field, and what to do. All
+ * mistakes of a file are reported together, so a list of these is what every check in this room
+ * returns.
  */
 export type Mistake = Readonly<{
   file: string
@@ -10,7 +11,10 @@ export type Mistake = Readonly<{
   column: number
   /** Path of the rule or setting, as `fields.lines.net`; empty for the file as a whole. */
   field: string
-  /** One sentence, with the nearest valid name where there is one; an expression's has its own caret lines below. */
+  /**
+   * One sentence, with the nearest valid name where there is one; an expression's has its own caret
+   * lines below.
+   */
   message: string
 }>
 
@@ -23,7 +27,10 @@ export function mistakeText(mistake: Mistake): string {
   return `${mistake.file}:${mistake.line}:${mistake.column} ${field}${mistake.message}`
 }
 
-/** Thrown by `mustLoad`-like doors where a caller cannot go on; the message lists every mistake, one a line. */
+/**
+ * Thrown by `mustLoad`-like doors where a caller cannot go on; the message lists every mistake, one
+ * a line.
+ */
 export function mistakesText(mistakes: readonly Mistake[]): string {
   return mistakes.map(mistakeText).join('\n')
 }
@@ -38,7 +45,10 @@ export function suggestion(name: string, valid: readonly string[]): string {
   return ` (valid: ${[...valid].sort().join(', ')})`
 }
 
-/** The valid name that a slip of the hand is nearest to, or null when nothing is near enough to be meant. */
+/**
+ * The valid name that a slip of the hand is nearest to, or null when nothing is near enough to be
+ * meant.
+ */
 export function nearest(name: string, valid: readonly string[]): string | null {
   let best: string | null = null
   let bestDistance = Math.max(1, Math.floor(name.length / 3)) + 1
@@ -52,7 +62,10 @@ export function nearest(name: string, valid: readonly string[]): string | null {
   return best
 }
 
-/** Edits, counting a swap of neighbours as one, between two names; at least `limit` when they are further apart. */
+/**
+ * Edits, counting a swap of neighbours as one, between two names; at least `limit` when they are
+ * further apart.
+ */
 function distance(left: string, right: string, limit: number): number {
   if (Math.abs(left.length - right.length) >= limit) return limit
   let before: number[] = []

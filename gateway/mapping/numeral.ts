@@ -12,8 +12,9 @@ export type NumeralStyle = Readonly<{
 const CANONICAL = /^-?(?:0|[1-9]\d{0,40})(?:\.\d{1,20})?$/
 
 /**
- * Compiles the reading of a number's text to plain canonical notation, with the decimals that were written; null for
- * what is no number. Takes a sign before or behind (SAP and COBOL write `12.50-`), and `.0000` without a zero.
+ * Compiles the reading of a number's text to plain canonical notation, with the decimals that were
+ * written; null for what is no number. Takes a sign before or behind (SAP and COBOL write
+ * `12.50-`), and `.0000` without a zero.
  */
 export function compileNumeral(style: NumeralStyle): (text: string) => string | null {
   const { thousands, decimalMark } = style
@@ -23,7 +24,6 @@ export function compileNumeral(style: NumeralStyle): (text: string) => string | 
     const trimmed = text.trim()
     const isTrailing = trimmed.endsWith('-') && trimmed.length > 1
     const number = isTrailing ? trimmed.slice(0, -1).trimEnd() : trimmed
-    if (isTrailing && /^[+-]/.test(number)) return null
     const plain = isPlain ? number : toPlain(number, style)
     if (plain === null) return null
     const parsed = parseDecimal(isTrailing ? `-${plain}` : plain)
@@ -34,7 +34,10 @@ export function compileNumeral(style: NumeralStyle): (text: string) => string | 
 const MINUS = 45
 const ZERO = 48
 
-/** Takes out the grouping, which must be right: `1.5` under `thousands: "."` is a mistake somewhere, not 15. */
+/**
+ * Takes out the grouping, which must be right: `1.5` under `thousands: "."` is a mistake somewhere,
+ * not 15.
+ */
 function toPlain(text: string, { thousands, decimalMark }: NumeralStyle): string | null {
   const [whole = '', fraction, ...more] = text.split(decimalMark)
   if (more.length > 0) return null
@@ -48,7 +51,9 @@ function toPlain(text: string, { thousands, decimalMark }: NumeralStyle): string
   return fraction === undefined ? digits : `${digits}.${fraction}`
 }
 
-/** Canonical text with exactly `scale` decimals; null when decimals other than zeros would be lost. */
+/**
+ * Canonical text with exactly `scale` decimals; null when decimals other than zeros would be lost.
+ */
 export function scaleText(text: string, scale: number): string | null {
   const point = text.indexOf('.')
   const have = point === -1 ? 0 : text.length - point - 1

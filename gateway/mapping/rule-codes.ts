@@ -9,8 +9,8 @@ import { readText, type SourceField } from './source-field.ts'
 import { mistakeAt, type Written, type WrittenMap } from './written.ts'
 
 /**
- * A coded value: `code` as people write it, `raw` as the ERP stores it, `name` from a field or from a table of names.
- * `also` fills what else the object has, from fields: `also: { taxId: STCEG }`.
+ * A coded value: `code` as people write it, `raw` as the ERP stores it, `name` from a field or from
+ * a table of names. `also` fills what else the object has, from fields: `also: { taxId: STCEG }`.
  */
 export function codeRule(written: WrittenMap, type: ObjectType, compiling: Compiling): CompiledRule {
   const keys = [...VALUE_KEYS, 'strip', 'table', 'name', 'names', 'also']
@@ -72,8 +72,9 @@ function compileAlso(
 }
 
 /**
- * A status: `{code, raw}` with a code of the entity's closed list. The first of `cases` that holds decides, or a
- * `table` from the raw text where that is all there is to it; when neither knows, the record is rejected.
+ * A status: `{code, raw}` with a code of the entity's closed list. The first of `cases` that holds
+ * decides, or a `table` from the raw text where that is all there is to it; when neither knows, the
+ * record is rejected.
  */
 export function statusRule(written: WrittenMap, type: ObjectType, compiling: Compiling): CompiledRule {
   const options = openOptions(written, ['as', 'raw', 'cases', 'table'], compiling)

@@ -17,7 +17,9 @@ export function dateRule(written: WrittenMap, type: FieldType, compiling: Compil
   })
 }
 
-/** An instant with offset. A text without one is a reading of the clock in the zone of the source. */
+/**
+ * An instant with offset. A text without one is a reading of the clock in the zone of the source.
+ */
 export function dateTimeRule(written: WrittenMap, type: FieldType, compiling: Compiling): CompiledRule {
   const options = openOptions(written, [...VALUE_KEYS, 'pattern'], compiling)
   const read = compileReading(options, DATE_TIME_PATTERNS)

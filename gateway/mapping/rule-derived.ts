@@ -14,8 +14,9 @@ import type { WrittenMap } from './written.ts'
 export type Enclosing = FieldType
 
 /**
- * An exact sum over a list of the event: `of: lines.net`, leaving out elements that are true in `unless: lines.cancelled`.
- * Amounts must be in one currency and quantities in one unit; over an empty list an amount needs a `currency`.
+ * An exact sum over a list of the event: `of: lines.net`, leaving out elements that are true in
+ * `unless: lines.cancelled`. Amounts must be in one currency and quantities in one unit; over an
+ * empty list an amount needs a `currency`.
  */
 export function sumRule(
   written: WrittenMap,

@@ -7,7 +7,10 @@ import { mistakeAt, type Written } from './written.ts'
 /** An expression on a row: `record` is the row, `parent` the row around it. */
 export type RowExpression = Readonly<{ kind: FieldType['kind']; evaluate(scope: Scope): Evaluated }>
 
-/** Compiles a written expression; null when it has a mistake, which is reported at the character it stands at. */
+/**
+ * Compiles a written expression; null when it has a mistake, which is reported at the character it
+ * stands at.
+ */
 export function compileRowExpression(
   written: Written | null,
   gives: FieldType['kind'] | null,

@@ -19,8 +19,9 @@ import { compileSourceField, readText, type SourceField } from './source-field.t
 import type { WrittenMap } from './written.ts'
 
 /**
- * A list of objects from a list of rows: `from` the rows, `where` they belong to this row, `fields` of each, in the
- * `order` of one or several of those fields, since equal documents must give equal lists.
+ * A list of objects from a list of rows: `from` the rows, `where` they belong to this row, `fields`
+ * of each, in the `order` of one or several of those fields, since equal documents must give equal
+ * lists.
  */
 export function listRule(written: WrittenMap, type: ListType, compiling: Compiling): CompiledRule {
   const options = openOptions(written, ['as', 'from', 'where', 'order', 'fields', 'optional'], compiling)
@@ -81,8 +82,9 @@ function mapRows(
 }
 
 /**
- * `where: { EBELP: EBELP }`: the field of the listed rows that equals a field of the row where the rule stands. The
- * rows are grouped once for all rows that ask, or a thousand lines with their schedules would take a million looks.
+ * `where: { EBELP: EBELP }`: the field of the listed rows that equals a field of the row where the
+ * rule stands. The rows are grouped once for all rows that ask, or a thousand lines with their
+ * schedules would take a million looks.
  */
 function compileSelect(options: RuleOptions, field: SourceField, compiling: Compiling): Select {
   const written = options.at('where')
@@ -149,7 +151,10 @@ function groupBy(
   return groups
 }
 
-/** Numbers by value, everything else bytewise; ties by the whole element, so that no order is left to chance. */
+/**
+ * Numbers by value, everything else bytewise; ties by the whole element, so that no order is left
+ * to chance.
+ */
 function compileOrder(options: RuleOptions, type: FieldType): (left: Json, right: Json) => number {
   const names = options.texts('order') ?? []
   if (names.length === 0 && !options.has('order'))

@@ -22,7 +22,10 @@ export function amountRule(written: WrittenMap, type: FieldType, compiling: Comp
   })
 }
 
-/** A quantity: `{value, unit}`, with `raw` where the unit is in no table, and `base` where the ERP keeps it. */
+/**
+ * A quantity: `{value, unit}`, with `raw` where the unit is in no table, and `base` where the ERP
+ * keeps it.
+ */
 export function quantityRule(written: WrittenMap, type: FieldType, compiling: Compiling): CompiledRule {
   const keys = [...VALUE_KEYS, ...NUMBER_KEYS, 'unit', 'units', 'base', 'num', 'den']
   const options = openOptions(written, keys, compiling)

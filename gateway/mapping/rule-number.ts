@@ -19,9 +19,10 @@ export type ReadNumber = (
 const SCALE_MAX = 20
 
 /**
- * Compiles the options of a number: `scale` decimals as the source keeps them (or `currency`: as many as the currency
- * has), more than those reject the record and are never rounded; `shift` places to the right afterwards, a number or a
- * table by currency; `thousands` and `decimalMark` as the source writes them; `sign` in a field of its own.
+ * Compiles the options of a number: `scale` decimals as the source keeps them (or `currency`: as
+ * many as the currency has), more than those reject the record and are never rounded; `shift`
+ * places to the right afterwards, a number or a table by currency; `thousands` and `decimalMark` as
+ * the source writes them; `sign` in a field of its own.
  */
 export function compileNumber(options: RuleOptions, compiling: Compiling): ReadNumber {
   const numeral = compileNumeral({
@@ -85,7 +86,9 @@ function shiftTable(options: RuleOptions, table: Table | null): ReadonlyMap<stri
   return places
 }
 
-/** `sign: { from: SHKZG, negative: [H], positive: [S] }` for amounts that are stored without theirs. */
+/**
+ * `sign: { from: SHKZG, negative: [H], positive: [S] }` for amounts that are stored without theirs.
+ */
 function compileSign(options: RuleOptions, compiling: Compiling) {
   const written = options.at('sign')
   if (written === null) return null

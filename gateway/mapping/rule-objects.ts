@@ -22,7 +22,9 @@ import { missing } from './rule-value.ts'
 import { readText } from './source-field.ts'
 import { entry, mistakeAt, mistakeAtKey, type Written, type WrittenMap } from './written.ts'
 
-/** Kinds of rules, and the kind of target that each can fill; null where the rule looks for itself. */
+/**
+ * Kinds of rules, and the kind of target that each can fill; null where the rule looks for itself.
+ */
 const KINDS: Readonly<Record<string, FieldType['kind'] | null>> = {
   text: 'string',
   integer: 'integer',
@@ -48,8 +50,8 @@ const KINDS: Readonly<Record<string, FieldType['kind'] | null>> = {
 export const ADDED_FIELDS: readonly string[] = ['company', 'changedAt', 'erpKeys']
 
 /**
- * Compiles the targets of the event itself, or of one element of a list: the objects that derived rules may look into.
- * `given` are targets that are filled elsewhere.
+ * Compiles the targets of the event itself, or of one element of a list: the objects that derived
+ * rules may look into. `given` are targets that are filled elsewhere.
  */
 export function compileTargets(
   written: WrittenMap,
@@ -192,7 +194,10 @@ function compileScalar(
   }
 }
 
-/** An object that is null where a source field is empty: `{ as: object, unlessEmpty: FIELD, fields: { … } }`. */
+/**
+ * An object that is null where a source field is empty: `{ as: object, unlessEmpty: FIELD, fields:
+ * { … } }`.
+ */
 function presentObject(
   written: WrittenMap,
   type: ObjectType,
@@ -230,7 +235,10 @@ function compileObject(
   return { apply: nested([...early, ...late], type.kind === 'map'), isLate: late.length > 0 }
 }
 
-/** The rules of an object's fields: first those on the record, then those that look at the lists made by the first. */
+/**
+ * The rules of an object's fields: first those on the record, then those that look at the lists
+ * made by the first.
+ */
 function compileSlots(
   written: WrittenMap,
   type: Extract<FieldType, { kind: 'object' | 'map' }>,
@@ -279,8 +287,8 @@ function reportMissing(
 }
 
 /**
- * Makes the target. It begins as a copy of a blank with all its fields, which costs a fraction of growing an object field
- * by field.
+ * Makes the target. It begins as a copy of a blank with all its fields, which costs a fraction of
+ * growing an object field by field.
  */
 function make(slots: readonly Slot[], given: readonly string[]): Maker {
   const blank: Target = Object.fromEntries(

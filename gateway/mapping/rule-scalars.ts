@@ -8,9 +8,9 @@ import { refused, shown, VALUE_KEYS, valueRule } from './rule-value.ts'
 import { mistakeAt, type Written, type WrittenMap } from './written.ts'
 
 /**
- * Text as it stands; through a `table` where the ERP's codes are not ours (what is not in it rejects the record, or is
- * `otherwise`, or stays as it is with `unknown: keep`); with `mask: 4` only its last four characters
- * legible, for account numbers.
+ * Text as it stands; through a `table` where the ERP's codes are not ours (what is not in it
+ * rejects the record, or is `otherwise`, or stays as it is with `unknown: keep`); with `mask: 4`
+ * only its last four characters legible, for account numbers.
  */
 export function textRule(written: WrittenMap, type: FieldType, compiling: Compiling): CompiledRule {
   const options = openOptions(
@@ -55,8 +55,8 @@ function masked(text: string, legible: number): string {
 }
 
 /**
- * A list of texts from one field, split at `separator`, each through a `table` whose values may name several; without
- * doubles, in bytewise order.
+ * A list of texts from one field, split at `separator`, each through a `table` whose values may
+ * name several; without doubles, in bytewise order.
  */
 export function textsRule(written: WrittenMap, type: ListType, compiling: Compiling): CompiledRule {
   const options = openOptions(written, [...VALUE_KEYS, 'separator', 'table'], compiling)
@@ -131,7 +131,10 @@ export function booleanRule(written: WrittenMap, type: FieldType, compiling: Com
   )
 }
 
-/** `strip: leading-zeros` takes the zeros that SAP fills numeric keys with; keys with letters have none to take. */
+/**
+ * `strip: leading-zeros` takes the zeros that SAP fills numeric keys with; keys with letters have
+ * none to take.
+ */
 export function stripOf(options: RuleOptions): (text: string) => string {
   const strip = options.oneOf('strip', ['leading-zeros'])
   return strip === null

@@ -11,9 +11,9 @@ export const VALUE_KEYS = ['as', 'from', 'optional', 'none'] as const
 export type Convert = (text: string, scope: Scope, field: SourceField) => Json | Refusal
 
 /**
- * A rule on one source field. A field that the record lacks, or that is empty, rejects the record unless the rule is
- * `optional`; texts in `none` stand for nothing, which is null wherever the event may hold one. `whenEmpty` is what an
- * empty field means where that is no fault.
+ * A rule on one source field. A field that the record lacks, or that is empty, rejects the record
+ * unless the rule is `optional`; texts in `none` stand for nothing, which is null wherever the
+ * event may hold one. `whenEmpty` is what an empty field means where that is no fault.
  */
 export function valueRule(
   options: RuleOptions,

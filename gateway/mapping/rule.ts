@@ -6,7 +6,9 @@ import type { Mistake } from './mistake.ts'
 import type { Written, WrittenMap } from './written.ts'
 import type { Zone } from './zone.ts'
 
-/** Why a record cannot be mapped. It goes from rule to rule as a value, up to the mapping's answer. */
+/**
+ * Why a record cannot be mapped. It goes from rule to rule as a value, up to the mapping's answer.
+ */
 export class Refusal {
   /** Stable: FIELD_MISSING, FIELD_EMPTY, VALUE_REFUSED, CODE_UNKNOWN, FORMULA_FAILED … */
   readonly code: string
@@ -37,7 +39,10 @@ export type Scope = Readonly<{
 /** The event's data, or one element of a list in it, while it is filled. */
 export type Target = { [field: string]: Json }
 
-/** A rule, compiled. `target` is what has been filled so far, for rules that look at the event instead of the record. */
+/**
+ * A rule, compiled. `target` is what has been filled so far, for rules that look at the event
+ * instead of the record.
+ */
 export type Rule = (scope: Scope, target: Target) => Json | Refusal
 
 /** `isLate`: it looks at lists of the event, so it runs when they are there. */

@@ -15,8 +15,8 @@ export type SourceField = Readonly<{
 }>
 
 /**
- * Compiles a path: field names joined by `/`, `..` for the row around a list's row. A `/` inside a name is written `~1`
- * and a `~` is written `~0`, as in JSON Pointer.
+ * Compiles a path: field names joined by `/`, `..` for the row around a list's row. A `/` inside a
+ * name is written `~1` and a `~` is written `~0`, as in JSON Pointer.
  */
 export function compileSourceField(written: Written, compiling: Compiling): SourceField | null {
   if (written.kind !== 'text' || written.text === '') {
@@ -74,7 +74,10 @@ function up(scope: Scope, count: number): Scope {
   return at
 }
 
-/** Text of a field: blanks at its end dropped, null as empty. Undefined where there is no such field. */
+/**
+ * Text of a field: blanks at its end dropped, null as empty. Undefined where there is no such
+ * field.
+ */
 export function readText(field: SourceField, scope: Scope): string | Refusal | undefined {
   const value = field.read(scope)
   switch (typeof value) {
@@ -93,7 +96,10 @@ export function readText(field: SourceField, scope: Scope): string | Refusal | u
   }
 }
 
-/** Several fields read as one text, their parts joined by a blank; for a date and a time in two columns. */
+/**
+ * Several fields read as one text, their parts joined by a blank; for a date and a time in two
+ * columns.
+ */
 export function joined(fields: readonly SourceField[]): SourceField | null {
   const [first] = fields
   if (first === undefined) return null

@@ -16,8 +16,9 @@ export type Keys = Readonly<{
 type Part = Readonly<{ field: SourceField; isOptional: boolean }>
 
 /**
- * `key: [EBELN]`, or `{ from: CHARG, optional: true }` for a part that may be empty (a batch). Two empty parts of
- * different columns stay apart, since every part keeps its place between the slashes.
+ * `key: [EBELN]`, or `{ from: CHARG, optional: true }` for a part that may be empty (a batch). Two
+ * empty parts of different columns stay apart, since every part keeps its place between the
+ * slashes.
  */
 export function compileSubject(written: Written, compiling: Compiling): Keys {
   const items = written.kind === 'list' ? written.items : written.kind === 'text' ? [written] : []

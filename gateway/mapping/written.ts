@@ -4,8 +4,9 @@ import { pathText } from '../config/document.ts'
 import type { Mistake, Place } from './mistake.ts'
 
 /**
- * A value of a mapping file with the place where it is written. Parts of several files (a mapping and the base that it
- * extends) can be put together, and each part still knows its own line. Scalars are text, except true, false and null.
+ * A value of a mapping file with the place where it is written. Parts of several files (a mapping
+ * and the base that it extends) can be put together, and each part still knows its own line.
+ * Scalars are text, except true, false and null.
  */
 export type Written = Readonly<{ place: Place; path: string }> & WrittenValue
 

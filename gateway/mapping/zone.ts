@@ -1,13 +1,17 @@
 import { DAY_SECONDS, dayNumber } from './calendar.ts'
 
-/** What a wall-clock reading means in a time zone. Made once per zone and kept: it remembers what it looked up. */
+/**
+ * What a wall-clock reading means in a time zone. Made once per zone and kept: it remembers what it
+ * looked up.
+ */
 export type Zone = Readonly<{
   name: string
   /**
-   * The instant of a local reading, both as seconds since 1970 (the reading as if it were UTC), and the zone's offset
-   * at that instant. When clocks go back, a reading that comes twice means the first time (the offset in force before).
-   * When clocks go forward, a reading that never comes is moved forward by the gap, as a clock that was not put
-   * forward would have shown it: 02:30 in a gap from 02:00 to 03:00 is 03:30.
+   * The instant of a local reading, both as seconds since 1970 (the reading as if it were UTC), and
+   * the zone's offset at that instant. When clocks go back, a reading that comes twice means the
+   * first time (the offset in force before). When clocks go forward, a reading that never comes is
+   * moved forward by the gap, as a clock that was not put forward would have shown it: 02:30 in a
+   * gap from 02:00 to 03:00 is 03:30.
    */
   resolve(localSeconds: number): Readonly<{ epochSeconds: number; offsetSeconds: number }>
 }>
@@ -48,7 +52,8 @@ function quietOffset(offsetAt: OffsetAt, day: number): number | null {
 }
 
 function resolveNearTransition(offsetAt: OffsetAt, localSeconds: number) {
-  // No zone has ever been further than 16 hours from UTC, so these two enclose every transition that may matter.
+  // No zone has ever been further than 16 hours from UTC, so these two enclose every transition
+  // that may matter.
   const before = offsetAt(localSeconds - DAY_SECONDS)
   const after = offsetAt(localSeconds + DAY_SECONDS)
   const first = localSeconds - before

@@ -159,7 +159,10 @@ describe('date-times', () => {
   })
 })
 
-/** What a clock in the zone shows at an instant, as if it were UTC: computed by another way than the code under test. */
+/**
+ * What a clock in the zone shows at an instant, as if it were UTC: computed by another way than the
+ * code under test.
+ */
 function clockOf(zone: string): (epochSeconds: number) => number {
   const format = new Intl.DateTimeFormat('sv-SE', { timeZone: zone, dateStyle: 'short', timeStyle: 'medium' })
   return (epochSeconds) => Date.parse(`${format.format(epochSeconds * 1000).replace(' ', 'T')}Z`) / 1000

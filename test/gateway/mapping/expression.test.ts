@@ -154,6 +154,15 @@ describe('a condition', () => {
     expect(refusal(source)).toContain(expected)
   })
 
+  test('looks through the lists of an element, and not through a whole list for each element', () => {
+    const nested = 'data.lines.exists(a, data.lines.exists(b, a.line == b.line))'
+    expect(refusal(nested)).toContain('only lists of a can be looked through')
+    expect(refusal(nested.replace('data.lines.exists(b', 'data.lines.filter(x, true).exists(b'))).toContain(
+      'only lists of a',
+    )
+    expect(refusal('data.lines.exists(a, ["1", "2"].exists(b, a.line == b))')).toBe('accepted')
+  })
+
   test('is limited in length, in parts and in depth', () => {
     expect(refusal(`data.number == "${'x'.repeat(EXPRESSION_LENGTH_MAX)}"`)).toContain(
       'at most 4096 characters',
