@@ -138,9 +138,10 @@ async function decideRecords(
   known: Map<string, EventData>,
 ): Promise<Detected> {
   const { mapping, system } = work.options
-  const reads = prepare(records, order, view, mapping)
-  view.preload([], claimedKeys(reads, system))
-  const gone = await work.source.missing(rivals(reads, view, system))
+  const claims = prepare(records, order, view, mapping)
+  view.preload([], claimedKeys(claims, system))
+  const { fresh, gone } = await readRivals(work, claims, view)
+  const reads = [...fresh, ...claims]
   const endings = endingRows(reads, view, gone, system).filter((row) => !known.has(row.recordKey))
   for (const [key, data] of await dataInLog(work, endings)) known.set(key, data)
   const { quiet } = work.lane.record.mapping
@@ -154,15 +155,28 @@ async function decideRecords(
   })
 }
 
-/** Source keys that hold a record key which another one claims in this batch: are they still there? */
-function rivals(reads: readonly Read[], view: View, system: string): readonly string[] {
+/**
+ * Rows that hold a record key which another source key claims in this batch, as they are now: who has let go of the key
+ * meanwhile, or is gone, must be published before who takes it.
+ */
+async function readRivals(
+  work: Work,
+  reads: readonly Read[],
+  view: View,
+): Promise<{ fresh: readonly Read[]; gone: ReadonlySet<string> }> {
+  const { system, mapping } = work.options
   const keys = new Set<string>()
   for (const { record, mapped } of reads) {
     if (mapped?.kind !== 'mapped') continue
     const owner = view.owner(recordKey(system, mapped.company, mapped.subject))
     if (owner !== null && !owner.deleted && owner.sourceKey !== record.key) keys.add(owner.sourceKey)
   }
-  return [...keys]
+  if (keys.size === 0 || !(await work.source.canRead())) return { fresh: [], gone: new Set() }
+  const { records, order } = await work.source.read([...keys])
+  for (const record of records) keys.delete(record.key)
+  const fresh = prepare(records, order, view, mapping)
+  view.preload([], claimedKeys(fresh, system))
+  return { fresh, gone: keys }
 }
 
 /** Published rows that this batch may end. */

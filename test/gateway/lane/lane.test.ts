@@ -70,6 +70,21 @@ describe('identity', () => {
     expect(await story(bench.log, 'P1')).toEqual(['created 1 A', 'deleted 2', 'created 3 B'])
   })
 
+  test('a record key is taken over in one batch, though its new owner comes first', async () => {
+    const bench = createBench()
+    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
+    put(bench.table, 'k2', { number: 'P2', amount: 'B' })
+    await runOnce(bench)
+    bench.table.rows.set('k1', { number: 'P3', amount: 'A' })
+    put(bench.table, 'k2', { number: 'P1', amount: 'B' })
+    put(bench.table, 'k1', { number: 'P3', amount: 'A' })
+    await runOnce(bench)
+    expect(await rejects(bench.log)).toEqual([])
+    expect(await story(bench.log, 'P1')).toEqual(['created 1 A', 'deleted 2', 'created 3 B'])
+    expect(await story(bench.log, 'P2')).toEqual(['created 1 B', 'deleted 2'])
+    expect(await story(bench.log, 'P3')).toEqual(['created 1 A'])
+  })
+
   test('a changed record key ends the old record and begins the new one in one transaction', async () => {
     const bench = createBench()
     put(bench.table, 'k1', { number: 'P1', amount: 'A' })
