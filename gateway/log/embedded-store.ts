@@ -253,15 +253,8 @@ function apply(held: Held, staged: Staged, work: Work): Result {
       if (identity !== undefined) held.current.delete(identity)
       return { kind: 'released' }
     }
-    case 'ensure': {
-      begin(held, staged)
-      const ensured = ensureTopics(held.db, staged.topics, work.specs, work.partitions, (part) =>
-        next(held, staged, part),
-      )
-      staged.topics = ensured.topics
-      for (const part of ensured.made) staged.nexts.set(part, 0)
-      return { kind: 'topics', topics: ensured.states }
-    }
+    case 'ensure':
+      return ensure(held, staged, work)
     case 'prune':
       return prune(held, staged, work)
     case 'transact':
@@ -269,6 +262,21 @@ function apply(held: Held, staged: Staged, work: Work): Result {
       if (!held.identities.has(work.writer)) return { kind: 'fenced' }
       begin(held, staged)
       return append(held, staged, work)
+  }
+}
+
+function ensure(held: Held, staged: Staged, work: Extract<Work, { kind: 'ensure' }>): Result {
+  begin(held, staged)
+  try {
+    const ensured = ensureTopics(held.db, staged.topics, work.specs, work.partitions, (part) =>
+      next(held, staged, part),
+    )
+    staged.topics = ensured.topics
+    for (const part of ensured.made) staged.nexts.set(part, 0)
+    return { kind: 'topics', topics: ensured.states }
+  } catch (error) {
+    if (!(error instanceof LogError)) throw error
+    return { kind: 'failed', code: error.code, message: error.message }
   }
 }
 

@@ -32,7 +32,10 @@ export function readTopics(db: DatabaseSync): ReadonlyMap<string, TopicRow> {
   )
 }
 
-/** Makes what is missing, takes over what harms nothing, and tells what would lose records that a spec promises. */
+/**
+ * Makes what is missing, takes over what harms nothing, and tells what would lose records that a spec promises. Throws
+ * LOG_MISUSED, with nothing done, where there would be too many partitions.
+ */
 export function ensureTopics(
   db: DatabaseSync,
   before: ReadonlyMap<string, TopicRow>,
@@ -45,6 +48,7 @@ export function ensureTopics(
   states: readonly TopicState[]
 }> {
   const topics = new Map(before)
+  assertRoom(topics, specs.filter(({ name }) => !before.has(name)).length * partitions)
   const made: number[] = []
   const states = specs.map((spec): TopicState => {
     const found = topics.get(spec.name)
@@ -75,16 +79,7 @@ function makeTopic(
   spec: TopicRequest,
   partitions: number,
 ): TopicRow {
-  const firstPart = [...topics.values()].reduce(
-    (free, topic) => Math.max(free, topic.firstPart + topic.partitions),
-    0,
-  )
-  if (firstPart + partitions > PARTS_MAX) {
-    throw new LogError(
-      'LOG_MISUSED',
-      `The log has no room for ${spec.name}: ${PARTS_MAX} partitions are its limit.`,
-    )
-  }
+  const firstPart = freePart(topics)
   const topic: TopicRow = { ...spec, firstPart, partitions }
   db.prepare(
     'INSERT INTO topics (name, id, first_part, partitions, cleanup, keep_ms) VALUES (?, ?, ?, ?, ?, ?)',
@@ -93,6 +88,19 @@ function makeTopic(
     db.prepare('INSERT INTO parts (part, next, compacted) VALUES (?, 0, 0)').run(part)
   }
   return topic
+}
+
+function freePart(topics: ReadonlyMap<string, TopicRow>): number {
+  return [...topics.values()].reduce((free, topic) => Math.max(free, topic.firstPart + topic.partitions), 0)
+}
+
+function assertRoom(topics: ReadonlyMap<string, TopicRow>, partitions: number): void {
+  const whole = freePart(topics) + partitions
+  if (whole <= PARTS_MAX) return
+  throw new LogError(
+    'LOG_MISUSED',
+    `The log cannot have ${whole} partitions in all, ${PARTS_MAX} are its limit; set fewer for each topic.`,
+  )
 }
 
 function partsOf(topic: TopicRow): readonly number[] {

@@ -158,6 +158,30 @@ test('lets all that is in one group but cannot be written alone, and the rest be
   expect(keys.sort()).toEqual(names.filter((name) => name !== 'w3'))
 })
 
+test('prunes a log that is full, and so makes room [P9 F17]', async () => {
+  const log = await openLog({ folder: freshFolder(), diskMaxBytes: 3_000_000 })
+  const writer = await log.writer('w', NEVER)
+  const records = Array.from({ length: 500 }, (_, place) => order(`key-${place}`, 'x'.repeat(300)))
+  let kind = 'committed'
+  while (kind === 'committed') kind = (await writer.transact({ records }, NEVER)).kind
+  const small = { records: records.slice(0, 1) }
+  while ((await writer.transact(small, NEVER)).kind === 'committed') kind = 'refused'
+  expect(kind).toBe('refused')
+  expect(await log.prune(runtime.wall() + ORDERS.keepMs * 2, NEVER)).toBeGreaterThan(1_000)
+  expect(await writer.transact({ records }, NEVER)).toMatchObject({ kind: 'committed' })
+})
+
+test('refuses more partitions than it can count, and goes on', async () => {
+  const log = await openLog({ folder: freshFolder(), partitions: 4_000 })
+  const tooMany = log.ensure([{ ...ORDERS, name: 'one.too.many' }], NEVER)
+  await expect(tooMany).rejects.toMatchObject({
+    code: 'LOG_MISUSED',
+    message: expect.stringMatching(/8192 are/),
+  })
+  const writer = await log.writer('w', NEVER)
+  await commit(writer, [order('a')])
+})
+
 test('tells when the thread that writes has died, and takes nothing more [P10]', async () => {
   const died = Promise.withResolvers<string>()
   const folder = freshFolder()
