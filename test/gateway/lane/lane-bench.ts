@@ -4,7 +4,7 @@ import type { AnyAdapter } from '../../../adapters/registry.ts'
 import type { FeedConfig, Fuses } from '../../../gateway/config/model.ts'
 import { decodeEvent } from '../../../gateway/envelope.ts'
 import type { Event } from '../../../gateway/event.ts'
-import { Source, type SourcePorts } from '../../../gateway/lane/source.ts'
+import { Source, type SourceOptions, type SourcePorts } from '../../../gateway/lane/source.ts'
 import type { LaneStatus } from '../../../gateway/lane/status.ts'
 import { createMemoryLog, type MemoryLog } from '../../../gateway/log/memory.ts'
 import type { Mapping } from '../../../gateway/mapping/mapping.ts'
@@ -162,8 +162,8 @@ export type LaneOptions = Readonly<{
   shares?: boolean
 }>
 
-/** A source with one feed over the bench's table. */
-function sourceOf(bench: Bench, options: LaneOptions = {}, signal: AbortSignal): Source {
+/** What a source with one feed over the bench's table is made of. */
+export function sourceOptionsOf(bench: Bench, options: LaneOptions = {}): SourceOptions {
   const feed: FeedConfig = {
     name: 'payments',
     mapping: 'toy/payment',
@@ -173,26 +173,28 @@ function sourceOf(bench: Bench, options: LaneOptions = {}, signal: AbortSignal):
     adapter: {},
   }
   const name = options.source ?? 'erp'
-  return new Source(
-    {
-      gateway: 'test',
-      source: {
-        name,
-        kind: 'toy',
-        system: options.system ?? 'toy',
-        company: 'from-record',
-        zone: 'UTC',
-        connection: {},
-        feeds: { payments: feed },
-      },
-      adapter: tableAdapter(bench.table, options.strategy ?? 'changes') as unknown as AnyAdapter,
-      mappings: new Map([['payments', options.mapping ?? toyMapping()]]),
-      keep: DEFAULT_KEEP,
-      sharedFeeds: new Set(options.shares === true ? ['payments'] : []),
-      ports: options.ports ?? bench.ports,
+  return {
+    gateway: 'test',
+    source: {
+      name,
+      kind: 'toy',
+      system: options.system ?? 'toy',
+      company: 'from-record',
+      zone: 'UTC',
+      connection: {},
+      feeds: { payments: feed },
     },
-    signal,
-  )
+    adapter: tableAdapter(bench.table, options.strategy ?? 'changes') as unknown as AnyAdapter,
+    mappings: new Map([['payments', options.mapping ?? toyMapping()]]),
+    keep: DEFAULT_KEEP,
+    sharedFeeds: new Set(options.shares === true ? ['payments'] : []),
+    ports: options.ports ?? bench.ports,
+  }
+}
+
+/** A source with one feed over the bench's table. */
+function sourceOf(bench: Bench, options: LaneOptions, signal: AbortSignal): Source {
+  return new Source(sourceOptionsOf(bench, options), signal)
 }
 
 /** One complete run of a fresh lane, as after a restart; the lane's status afterwards. */
@@ -226,8 +228,17 @@ export async function events(log: MemoryLog): Promise<Event[]> {
   return records.map((value) => decodeEvent(value))
 }
 
-export async function rejects(log: MemoryLog): Promise<{ [name: string]: Json }[]> {
-  const records = await recordsOf(log, TOPICS.rejects)
+export function rejects(log: MemoryLog): Promise<{ [name: string]: Json }[]> {
+  return objectsOf(log, TOPICS.rejects)
+}
+
+/** What people decided, as the log has it. */
+export function decisions(log: MemoryLog): Promise<{ [name: string]: Json }[]> {
+  return objectsOf(log, TOPICS.decisions)
+}
+
+async function objectsOf(log: MemoryLog, topic: string): Promise<{ [name: string]: Json }[]> {
+  const records = await recordsOf(log, topic)
   return records.map((value) => JSON.parse(new TextDecoder().decode(value)) as { [name: string]: Json })
 }
 
