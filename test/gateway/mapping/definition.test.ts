@@ -111,13 +111,17 @@ tables:
   })
 
   test('that is not there is reported with the nearest name', () => {
-    const files = memoryFiles({ [PATH]: thing('text: T'), '/maps/sap-ecc/payment.yaml': '' })
+    const files = memoryFiles({
+      [PATH]: thing('text: T'),
+      '/maps/sap-ecc/payment.yaml': '',
+      '/secrets/thing.yaml': thing('text: T'),
+    })
     expect(listMappings(['/maps'], files)).toEqual(['sap-ecc/payment', 'test/thing'])
     const loaded = loadMapping('sap-ecc/paymet', ['/maps'], files)
     expect(loaded.kind === 'invalid' ? loaded.mistakes[0]?.message : '').toContain(
       'did you mean "sap-ecc/payment"',
     )
-    expect(loadMapping('../secrets', ['/maps'], files).kind).toBe('invalid')
+    expect(loadMapping('../secrets/thing', ['/maps'], files).kind).toBe('invalid')
   })
 })
 

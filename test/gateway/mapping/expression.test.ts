@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Json } from '../../../adapters/contract.ts'
-import { conditionVariables } from '../../../gateway/mapping/condition.ts'
+import type { Event } from '../../../gateway/event.ts'
+import { conditionValues, conditionVariables } from '../../../gateway/mapping/condition.ts'
 import {
   compileExpression,
   createExpressionEnvironment,
@@ -212,6 +213,50 @@ describe('a condition', () => {
         expect(exact.expression.evaluate({ record })).toEqual({ kind: 'value', value: expected })
       }),
     )
+  })
+})
+
+describe('the values of a condition', () => {
+  const envelope = (action: string, changedfields?: string): Event => ({
+    specversion: '1.0',
+    id: 'x',
+    type: `erp.purchase-order.${action}.v1`,
+    source: '/erp/k3/001',
+    subject: '4711',
+    time: '2026-10-01T00:00:00Z',
+    datacontenttype: 'application/json',
+    dataschema: '',
+    traceparent: '',
+    revision: 2,
+    lineage: '',
+    contenthash: '',
+    origin: 'sweep',
+    sourcekey: '',
+    sourcefingerprint: '',
+    mappingversion: '',
+    readorder: '',
+    data: { number: '4711' },
+    ...(changedfields === undefined ? {} : { changedfields }),
+  })
+
+  test('say which fields changed, and that all did in an event that creates or deletes', () => {
+    const flags = (event: Event) => conditionValues(data, event)['changed']
+    expect(flags(envelope('changed', 'status,totals'))).toMatchObject({
+      status: true,
+      totals: true,
+      number: false,
+    })
+    expect(flags(envelope('changed'))).toMatchObject({ status: false, number: false })
+    for (const action of ['created', 'deleted']) {
+      expect(Object.values(flags(envelope(action)) ?? {})).toEqual(Object.keys(data.fields).map(() => true))
+    }
+  })
+
+  test('name the event as its envelope does', () => {
+    const values = conditionValues(data, envelope('changed', 'status'))
+    expect(
+      ask('event.origin == "sweep" && event.action == "changed" && event.revision == 2', { ...values }),
+    ).toBe(true)
   })
 })
 
