@@ -68,6 +68,7 @@ export const THING: EntitySchema = {
         size: maybe(decimal),
         out: maybe(scalar('boolean')),
         due: maybe(scalar('date')),
+        at: maybe(scalar('date-time')),
         note: maybe(text),
       }),
     }),

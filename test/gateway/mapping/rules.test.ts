@@ -255,6 +255,21 @@ describe('lists', () => {
     expect(fieldOf(mapped([line('1', '1')]), 'first')).toBe(null)
   })
 
+  test('give their latest instant by time, not by text', () => {
+    const rule = `lines:
+  as: list
+  from: L
+  order: line
+  fields: { line: N, at: { from: M, as: date-time } }
+moment: { as: latest, of: lines.at }`
+    const L = [
+      { N: '1', M: '2026-10-01T09:00:00+08:00' },
+      { N: '2', M: '2026-10-01T08:30:00Z' },
+    ]
+    const instants = mappingOf(thing(rule)).map(recordOf({ L }))
+    expect(fieldOf(instants, 'moment')).toBe('2026-10-01T08:30:00+00:00')
+  })
+
   test('name the row and the field that is to blame', () => {
     expect(fieldOf(mapped([line('1', '1'), line('2', 'x')]), 'lines')).toBe(
       'VALUE_REFUSED L[1].A: A "x" is not a number',
