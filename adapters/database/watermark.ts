@@ -3,11 +3,14 @@ import type { Batch, Context, Cursor } from '../contract.ts'
 import { defineCursor } from '../cursor.ts'
 import { AdapterError } from '../errors.ts'
 import { batchesOf } from './batches.ts'
+import { readFloorNow, readTop } from './heights.ts'
 import type { Plan } from './plan.ts'
 import { inSnapshot, planFeed } from './plan.ts'
 import type { Feed, WatermarkCursor } from './settings.ts'
-import type { Stage, StagePage } from './stages.ts'
-import { present, readFloorNow, readStage, readTop, stagesOf } from './stages.ts'
+import type { StagePage } from './stage-pages.ts'
+import { readStage } from './stage-pages.ts'
+import type { Stage } from './stages.ts'
+import { present, stagesOf } from './stages.ts'
 import type { Row, Snapshot, Transport } from './transport.ts'
 
 const values = z.array(z.string()).readonly()
@@ -26,6 +29,7 @@ const shape = z
       .record(
         z.string(),
         z.union([
+          z.strictObject({ from: z.string(), except: z.array(values).readonly() }).readonly(),
           z.strictObject({ upTo: values }).readonly(),
           z.strictObject({ below: z.string() }).readonly(),
         ]),
@@ -37,7 +41,10 @@ const shape = z
           stage: z.string(),
           after: z.nullable(values),
           until: z
-            .record(z.string(), z.strictObject({ bound: values, high: z.string() }).readonly())
+            .record(
+              z.string(),
+              z.strictObject({ bound: values, high: z.string(), isFloorPassed: z.boolean() }).readonly(),
+            )
             .readonly(),
         })
         .readonly(),
@@ -95,7 +102,7 @@ export async function startWatermark(
       if (stage.kind !== 'rising') continue
       const found =
         from === 'now'
-          ? await readFloorNow(plan, stage, snapshot, context.zone, signal)
+          ? await readFloorNow(plan, stage, snapshot, { zone: context.zone, overlap: cursor.overlap }, signal)
           : await sinceFloor(reading, plan, stage, snapshot, from.since, signal)
       if (found !== null) floor[stage.name] = found
     }
@@ -110,7 +117,14 @@ type Place = Readonly<{ stage: string; after: Row | null }>
 async function* readRound(reading: Reading, state: State, signal: AbortSignal): AsyncGenerator<Batch, State> {
   const { context, cursor } = reading
   const { plan, stages, until } = await openRound(reading, state, signal)
-  const finished: State = { ...state, high: { ...state.high, ...highs(until) }, at: null }
+  const finished: State = {
+    ...state,
+    high: { ...state.high, ...highs(until) },
+    floor: Object.fromEntries(
+      Object.entries(state.floor).filter(([stage]) => until[stage]?.isFloorPassed !== true),
+    ),
+    at: null,
+  }
   const cursorAt = ({ stage, after }: Place) =>
     codec.encode({ ...state, at: { stage, after: after === null ? null : present(after), until } })
   const batches = (page: StagePage, from: Place, next: Cursor) =>
@@ -167,12 +181,12 @@ async function openRound(
         plan,
         stage,
         snapshot,
-        { zone: context.zone, overlap: cursor.overlap, high },
+        { zone: context.zone, overlap: cursor.overlap, high, floor: state.floor[stage.name] ?? null },
         signal,
       )
       if (top === null) continue
       if (top.isBelowCursor) throw cursorFromFuture(reading, stage, high, top.bound[0] ?? '')
-      until[stage.name] = { bound: top.bound, high: top.high }
+      until[stage.name] = { bound: top.bound, high: top.high, isFloorPassed: top.isFloorPassed }
     }
     return { plan, stages, until }
   })

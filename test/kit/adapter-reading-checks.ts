@@ -73,7 +73,7 @@ export const READING_CHECKS: readonly AdapterCheck[] = [
         drained(await bench.open(newConsumer())),
       )
       const faults: string[] = []
-      for (let cut = 1; cut <= total; cut += 1) {
+      for (let cut = 1; cut <= total; cut += subject.every ?? 1) {
         await onBench(subject, { filled: 7, batchRecordsMax: 2 }, async (bench) => {
           const consumer = newConsumer()
           await drained(await bench.open(consumer), cut)

@@ -60,6 +60,11 @@ export type AdapterSubject<
 > = Readonly<{
   adapter: Adapter<Connection, Feed, Transport>
   world(): Promise<AdapterWorld<Transport>>
+  /**
+   * Where a check breaks off at each call or batch in turn: only at every so-manieth. For worlds that are too slow
+   * for all of them in a quick test and are played through whole elsewhere. Default 1.
+   */
+  every?: number
 }>
 
 /** One promise of an adapter. Gives what speaks against it, in sentences; nothing where it is kept. */

@@ -1,0 +1,169 @@
+import { AdapterError } from '../errors.ts'
+import { behind, notNull, whereOf } from './keyset.ts'
+import type { Plan } from './plan.ts'
+import { listed, typeAt } from './plan.ts'
+import type { Overlap } from './settings.ts'
+import type { Stage } from './stages.ts'
+import { present } from './stages.ts'
+import type { Bind, Dialect, Row, Snapshot } from './transport.ts'
+import { binding } from './transport.ts'
+
+/** The highest row: its cursor values, and what the next round may take as the highest seen. */
+export type Top = Readonly<{
+  bound: readonly string[]
+  high: string
+  /** It lies below everything that this round would read: the source is not the one that the cursor was minted in. */
+  isBelowCursor: boolean
+  /** This round and all later ones begin above the floor. */
+  isFloorPassed: boolean
+}>
+
+/**
+ * What `startAt` left out. `except`: rows that were there, by their values of cursor and key, from an overlap below
+ * `from` on; everything else from there on is new, also what is committed late. `upTo`: where these were too many to
+ * list, everything up to one of them. `below`: rows below a value of the first column.
+ */
+export type Floor = Readonly<
+  { from: string; except: readonly (readonly string[])[] } | { upTo: readonly string[] } | { below: string }
+>
+
+/** The highest row of a rising stage, or null where there is none. */
+export async function readTop(
+  plan: Plan,
+  stage: Stage,
+  snapshot: Snapshot,
+  of: Readonly<{ zone: string; overlap: Overlap; high: string | null; floor: Floor | null }>,
+  signal: AbortSignal,
+): Promise<Top | null> {
+  const { dialect } = plan
+  const { parameters, bind } = binding()
+  const [first = ''] = listed(dialect, stage.relation, stage.cursor)
+  const now = presentOf(plan, stage, of.zone, bind)
+  const low = of.high === null ? null : lowOf(dialect, stage, of.high, of.overlap, bind)
+  const floor = low === null || of.floor === null ? null : dialect.value(bind(topOf(of.floor)), typeOf(stage))
+  const extra = [
+    // A value from the future (2099 for "never") must not drag the cursor with it, or nothing below would be read.
+    now === null ? first : `CASE WHEN ${first} > ${now} THEN ${now} ELSE ${first} END`,
+    low === null ? '0' : `CASE WHEN ${first} < ${low} THEN 1 ELSE 0 END`,
+    floor === null ? '0' : `CASE WHEN ${low} > ${floor} THEN 1 ELSE 0 END`,
+  ]
+  const query = newest(dialect, stage, [...listed(dialect, stage.relation, stage.cursor), ...extra], [], 1)
+  const [row] = (await snapshot.query(query, parameters, signal)).rows
+  if (row === undefined) return null
+  const bound = present(row.slice(0, stage.cursor.length))
+  const [high = ''] = present(row.slice(stage.cursor.length, stage.cursor.length + 1))
+  if (/^(NaN|-?Infinity)$/.test(high))
+    throw new AdapterError(
+      'ADAPTER_CONFIG_INVALID',
+      `Column ${nameOf(stage)} of ${stage.relation.name} holds ${high}, above which nothing can rise; leave such rows out by a select.`,
+    )
+  const [isBelow, isPassed] = row.slice(stage.cursor.length + 1)
+  return { bound, high, isBelowCursor: isBelow === '1', isFloorPassed: isPassed === '1' }
+}
+
+/** More rows than this are not listed one by one: the cursor is written with every batch. */
+const EXCEPT_MAX = 200
+
+/** The place from which on everything is new, or null where there is nothing yet. */
+export async function readFloorNow(
+  plan: Plan,
+  stage: Stage,
+  snapshot: Snapshot,
+  of: Readonly<{ zone: string; overlap: Overlap }>,
+  signal: AbortSignal,
+): Promise<Floor | null> {
+  const { dialect } = plan
+  const order = listed(dialect, stage.relation, [...stage.cursor, ...stage.key])
+  const [first = ''] = order
+  const highest = binding()
+  const now = presentOf(plan, stage, of.zone, highest.bind)
+  const past = now === null ? [] : [`${first} <= ${now}`]
+  const topQuery = newest(dialect, stage, order, past, 1)
+  const [top] = (await snapshot.query(topQuery, highest.parameters, signal)).rows
+  if (top === undefined) return null
+  const [from = ''] = present(top)
+  const near = binding()
+  const window = `${first} >= ${lowOf(dialect, stage, from, of.overlap, near.bind)}`
+  const nearQuery = newest(dialect, stage, order, [window], EXCEPT_MAX + 1)
+  const { rows } = await snapshot.query(nearQuery, near.parameters, signal)
+  return rows.length > EXCEPT_MAX ? { upTo: present(top) } : { from, except: rows.map(present) }
+}
+
+/** The newest rows of the header, for a look at the data. */
+export async function readNewest(
+  plan: Plan,
+  stage: Stage,
+  snapshot: Snapshot,
+  limit: number,
+  signal: AbortSignal,
+): Promise<readonly Row[]> {
+  const places = stage.relation.columns.map((_, place) => place)
+  const query = newest(plan.dialect, stage, listed(plan.dialect, stage.relation, places), [], limit)
+  return (await snapshot.query(query, [], signal)).rows
+}
+
+/** The conditions of a floor. */
+export function aboveFloor(
+  dialect: Dialect,
+  stage: Stage,
+  floor: Floor,
+  overlap: Overlap,
+  bind: Bind,
+): readonly string[] {
+  const { relation, cursor, key } = stage
+  const order = [...cursor, ...key]
+  if ('upTo' in floor) return [behind(dialect, relation, order, floor.upTo, bind)]
+  const [first = ''] = listed(dialect, relation, cursor)
+  if ('below' in floor) return [`${first} >= ${dialect.value(bind(floor.below), typeOf(stage))}`]
+  const types = order.map((place) => typeAt(relation, place))
+  const equal = listed(dialect, relation, order).map((column, index) => `${column} = h.v${index + 1}`)
+  const known = dialect.tuples(types, floor.except, bind)
+  return [
+    `${first} >= ${lowOf(dialect, stage, floor.from, overlap, bind)}`,
+    `NOT EXISTS (SELECT 1 FROM ${known} WHERE ${equal.join(' AND ')})`,
+  ]
+}
+
+/** Where the rows of a stage begin that an overlap below this value is to be read. */
+export function lowOf(dialect: Dialect, stage: Stage, high: string, overlap: Overlap, bind: Bind): string {
+  const type = typeOf(stage)
+  const value = dialect.value(bind(high), type)
+  if (overlap.kind === 'numbers') return dialect.less(value, type, { count: overlap.count })
+  return overlap.ms === 0 ? value : dialect.less(value, type, { ms: overlap.ms })
+}
+
+function presentOf(plan: Plan, stage: Stage, zone: string, bind: Bind): string | null {
+  const type = plan.dialect.cursorType(typeOf(stage))
+  return type === null || type === 'number' ? null : plan.dialect.now(type, zone, bind)
+}
+
+function newest(
+  dialect: Dialect,
+  stage: Stage,
+  columns: readonly string[],
+  conditions: readonly string[],
+  limit: number,
+): string {
+  const { relation, cursor, key } = stage
+  const order = [...cursor, ...key]
+  const falling = listed(dialect, relation, order).map((column) => `${column} DESC`)
+  const where = whereOf([...conditions, ...notNull(dialect, relation, order)])
+  return dialect.limited(
+    `SELECT ${columns.join(', ')} FROM ${relation.from}${where} ORDER BY ${falling.join(', ')}`,
+    limit,
+  )
+}
+
+function nameOf(stage: Stage): string {
+  return stage.relation.columns[stage.cursor[0] ?? 0] ?? ''
+}
+
+function typeOf(stage: Stage): string {
+  return typeAt(stage.relation, stage.cursor[0] ?? 0)
+}
+
+/** Above this value nothing is left out. A row from the future that was there already counts as well. */
+function topOf(floor: Floor): string {
+  if ('from' in floor) return floor.except[0]?.[0] ?? floor.from
+  return 'below' in floor ? floor.below : (floor.upTo[0] ?? '')
+}

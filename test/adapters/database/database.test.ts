@@ -1,0 +1,12 @@
+import { afterAll } from 'vitest'
+import { adapter } from '../../../adapters/database/adapter.ts'
+import { testAdapter } from '../../kit/adapter-contract.ts'
+import { startPglite } from './pglite-source.ts'
+import { TABLE_WORLDS } from './tables.ts'
+
+const pglite = await startPglite()
+afterAll(() => pglite.stop())
+
+// Every ninth call is broken off here; test/integration breaks off each of them, on a real server.
+for (const { title, make } of TABLE_WORLDS)
+  testAdapter(`a table read ${title}`, { adapter, world: async () => make(await pglite.source()), every: 9 })
