@@ -161,7 +161,7 @@ test('lets all that is in one group but cannot be written alone, and the rest be
 test('prunes a log that is full, and so makes room [P9 F17]', async () => {
   const log = await openLog({ folder: freshFolder(), diskMaxBytes: 3_000_000 })
   const writer = await log.writer('w', NEVER)
-  const records = Array.from({ length: 500 }, (_, place) => order(`key-${place}`, 'x'.repeat(300)))
+  const records = Array.from({ length: 3_000 }, (_, place) => order(`key-${place}`, 'x'.repeat(300)))
   let kind = 'committed'
   while (kind === 'committed') kind = (await writer.transact({ records }, NEVER)).kind
   const small = { records: records.slice(0, 1) }
@@ -169,6 +169,22 @@ test('prunes a log that is full, and so makes room [P9 F17]', async () => {
   expect(kind).toBe('refused')
   expect(await log.prune(runtime.wall() + ORDERS.keepMs * 2, NEVER)).toBeGreaterThan(1_000)
   expect(await writer.transact({ records }, NEVER)).toMatchObject({ kind: 'committed' })
+})
+
+test('keeps the newest record of both of two keys that look the same to retention', async () => {
+  const log = await openLog({ folder: freshFolder(), partitions: 1 })
+  const writer = await log.writer('w', NEVER)
+  // Found by search: SHA-256 of these two begins with the same 48 bits.
+  const keys = ['order-18388720', 'order-38511392']
+  for (const value of ['1', '2']) {
+    await commit(
+      writer,
+      keys.map((key) => order(key, value)),
+    )
+  }
+  await log.prune(runtime.wall() + ORDERS.keepMs * 2, NEVER)
+  const records = await readTopic(log, ORDERS, 1)
+  expect(records.map((record) => [record.key, textOf(record)])).toEqual(keys.map((key) => [key, '2']))
 })
 
 test('refuses more partitions than it can count, and goes on', async () => {
