@@ -41,27 +41,34 @@ export function eventId(lineage: string, recordKey: string, revision: number, co
   return digest(JSON.stringify([lineage, recordKey, revision, contentHash]))
 }
 
+/** What a version of a record is compared by. */
+export type Digests = Readonly<{
+  /** Over the whole content, without volatile fields; part of the event's id. */
+  contentHash: string
+  /** A short digest per top-level field, as compact JSON text; only for saying which fields changed. */
+  fieldDigests: string
+}>
+
 /**
- * A digest per field of an event's data, without the volatile ones, as compact JSON text: what the projection keeps
- * of a version. Equal text means equal content.
+ * Both digests of an event's data, from one canonical text per field. A field that is null counts as absent, so a
+ * schema that grows by a field changes no hash.
  */
-export function fieldDigests(data: EventData, volatile: readonly string[]): string {
-  let text = ''
+export function digestsOf(data: EventData, volatile: readonly string[]): Digests {
+  let content = ''
+  let fields = ''
   for (const name of sortedKeys(data)) {
-    if (volatile.includes(name)) continue
     const value = data[name]
-    const digested = value === null ? NULL_DIGEST : digest(canonicalJson(value))
-    text += `${text === '' ? '' : ','}${jsonText(name)}:"${digested}"`
+    if (value === null || volatile.includes(name)) continue
+    const key = jsonText(name)
+    const text = canonicalJson(value)
+    const comma = content === '' ? '' : ','
+    content += `${comma}${key}:${text}`
+    fields += `${comma}${key}:"${shortDigest(text)}"`
   }
-  return `{${text}}`
+  return { contentHash: digest(`{${content}}`), fieldDigests: `{${fields}}` }
 }
 
-/** The hash over a version's content, from its field digests. */
-export function contentHash(digests: string): string {
-  return digest(digests)
-}
-
-/** The names of the fields that differ between two texts of `fieldDigests`, sorted. */
+/** The names of the fields that differ between two texts of field digests, sorted. */
 export function changedFields(before: string, after: string): readonly string[] {
   const old = parseDigests(before)
   const current = parseDigests(after)
@@ -77,7 +84,7 @@ export function fingerprint(data: { readonly [field: string]: Json }): string {
 }
 
 /**
- * The one JSON text of a value: no blanks, keys in the order of their UTF-16 code units, half surrogates escaped.
+ * The one JSON text of a value, for hashing: no blanks, no members that are null, keys in the order of their UTF-16 code units, half surrogates escaped.
  * Throws TypeError for what JSON cannot say (undefined, NaN, a bigint), where JSON.stringify would drop or change it.
  */
 export function canonicalJson(value: Json | undefined): string {
@@ -98,7 +105,9 @@ function listText(list: readonly Json[]): string {
 function objectText(object: { readonly [name: string]: Json }): string {
   let text = ''
   for (const name of sortedKeys(object)) {
-    text += `${text === '' ? '' : ','}${jsonText(name)}:${canonicalJson(object[name])}`
+    const value = object[name]
+    if (value === null) continue
+    text += `${text === '' ? '' : ','}${jsonText(name)}:${canonicalJson(value)}`
   }
   return `{${text}}`
 }
@@ -138,9 +147,29 @@ function parseDigests(text: string): ReadonlyMap<string, unknown> {
 
 const DIGEST_CHARACTERS = 22
 
-/** A third of the fields of a typical event is null, and hashing is what a field costs. */
-const NULL_DIGEST = digest('null')
-
 function digest(text: string): string {
   return hash('sha256', text, 'base64url').slice(0, DIGEST_CHARACTERS)
+}
+
+/**
+ * 53 bits of two multiplicative hashes with a final mix, in base 36: enough to tell two values of one field apart, at a
+ * twentieth of the cost of SHA-256. What must never collide is the content hash.
+ */
+function shortDigest(text: string): string {
+  let low = 0x811c9dc5
+  let high = 0x9747b28c
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index)
+    low = Math.imul(low ^ unit, 0x01000193)
+    high = Math.imul(high ^ unit, 0x5bd1e995)
+    high ^= high >>> 15
+  }
+  return ((mixed(high ^ low) & 0x1fffff) * 0x1_0000_0000 + (mixed(low) >>> 0)).toString(36)
+}
+
+function mixed(hash: number): number {
+  let bits = hash
+  bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b)
+  bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35)
+  return bits ^ (bits >>> 16)
 }

@@ -1,6 +1,6 @@
 import type { SourceRecord } from '../../adapters/contract.ts'
 import type { Action, EventData, Origin } from '../event.ts'
-import { contentHash, fieldDigests, fingerprint, recordKey } from '../identity.ts'
+import { digestsOf, fingerprint, recordKey } from '../identity.ts'
 import type { Mapped, Mapping } from '../mapping/mapping.ts'
 import type { ProjectionRow } from '../ports.ts'
 import { LaneStop } from './lane-stop.ts'
@@ -138,12 +138,10 @@ export function deletion(
   options: Pick<DetectOptions, 'known' | 'origin' | 'mapping'>,
 ): Finding {
   const data = identityData(row, options)
-  const digests = fieldDigests(data, [])
   const gone: ProjectionRow = {
     ...row,
     revision: row.revision + 1,
-    contentHash: contentHash(digests),
-    fieldDigests: digests,
+    ...digestsOf(data, []),
     sourceFingerprint: '',
     readOrder: order > row.readOrder ? order : row.readOrder,
     rejected: null,
@@ -281,10 +279,9 @@ function compare(
   found: Detected,
 ): void {
   const { mapping } = options
-  const digests = fieldDigests(mapped.data, mapping.volatile)
-  const hash = contentHash(digests)
+  const digests = digestsOf(mapped.data, mapping.volatile)
   const isLive = before !== null && before.revision > 0 && !before.deleted
-  if (isLive && before.contentHash === hash) {
+  if (isLive && before.contentHash === digests.contentHash) {
     view.put({
       ...before,
       sourceFingerprint: read.fingerprint,
@@ -306,8 +303,7 @@ function compare(
     sourceKey: read.record.key,
     recordKey: key,
     revision: (before?.revision ?? 0) + 1,
-    contentHash: hash,
-    fieldDigests: digests,
+    ...digests,
     sourceFingerprint: read.fingerprint,
     readOrder: read.order,
     rowVersion: read.record.rowVersion,

@@ -1,5 +1,5 @@
 import type { Event } from '../event.ts'
-import { fieldDigests } from '../identity.ts'
+import { digestsOf } from '../identity.ts'
 import type { ProjectionRow } from '../ports.ts'
 import type { View } from './view.ts'
 
@@ -77,7 +77,7 @@ function rowOf(event: Event, place: EventPlace, volatile: readonly string[]): Pr
     recordKey: place.recordKey,
     revision: event.revision,
     contentHash: event.contenthash,
-    fieldDigests: fieldDigests(event.data, deleted ? [] : volatile),
+    fieldDigests: digestsOf(event.data, deleted ? [] : volatile).fieldDigests,
     sourceFingerprint: event.sourcefingerprint,
     readOrder: event.readorder,
     rowVersion: null,

@@ -1,4 +1,5 @@
 import type { Json } from '../../adapters/contract.ts'
+import { subjectOf } from '../identity.ts'
 import { type Compiling, Refusal, type Scope } from './rule.ts'
 import { openOptions } from './rule-options.ts'
 import { empty, missing } from './rule-value.ts'
@@ -30,16 +31,16 @@ export function compileSubject(written: Written, compiling: Compiling): Keys {
   const parts = items.map((item) => compilePart(item, compiling)).filter((part) => part !== null)
   return {
     subject(scope) {
-      let subject = ''
-      for (const [index, { field, isOptional }] of parts.entries()) {
+      const texts: string[] = []
+      for (const { field, isOptional } of parts) {
         const text = readText(field, scope)
         if (text === undefined) return missing(field, scope)
         if (text instanceof Refusal) return text
         if (text === '' && !isOptional) return empty(field, scope)
         if (!text.isWellFormed()) return field.refuse(scope, 'VALUE_REFUSED', `${field.name} is broken text`)
-        subject += index === 0 ? encodeURIComponent(text) : `/${encodeURIComponent(text)}`
+        texts.push(text)
       }
-      return subject
+      return subjectOf(texts)
     },
     erpKeys(scope) {
       const keys: { [name: string]: Json } = {}

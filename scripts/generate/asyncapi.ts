@@ -12,7 +12,7 @@ import {
   typeOf,
 } from '../../gateway/envelope.ts'
 import { ACTIONS, type Action, type Event, type EventData } from '../../gateway/event.ts'
-import { contentHash, fieldDigests, fingerprint, recordKey, subjectOf } from '../../gateway/identity.ts'
+import { digestsOf, fingerprint, recordKey, subjectOf } from '../../gateway/identity.ts'
 import { readShapes } from '../../gateway/schemas/read-shapes.ts'
 import { type EntityShape, markedFields } from '../../gateway/schemas/shape.ts'
 import { entityTopic } from '../../gateway/topics.ts'
@@ -197,7 +197,7 @@ function exampleOf({ entity, version, root }: EntityShape, action: Action, examp
     traceparent: traceparent(Uint8Array.from({ length: 24 }, (_, index) => index + 1)),
     revision: ACTIONS.indexOf(action) + 1,
     lineage: '019a2f3e-7c1b-7d20-9a55-0c6f3e2b1a00',
-    contentHash: contentHash(fieldDigests(data, action === 'deleted' ? [] : markedFields(root, 'volatile'))),
+    contentHash: digestsOf(data, action === 'deleted' ? [] : markedFields(root, 'volatile')).contentHash,
     origin: 'live',
     sourceKey: subject,
     sourceFingerprint: action === 'deleted' ? '' : fingerprint(whole),

@@ -324,7 +324,7 @@ describe('a record', () => {
     const yaml = 'entity: thing\nkey: [A, { from: B, optional: true }, K]\nfields: { key: K }\n'
     const mapped = mappingOf(yaml).map(recordOf({ A: 'a/b ', B: '', K: '螺 1' }))
     expect(mapped).toMatchObject({
-      subject: 'a%2Fb//%E8%9E%BA%201',
+      subject: 'a%2Fb//螺 1',
       data: { erpKeys: { A: 'a/b', B: null, K: '螺 1' } },
     })
     expect(mappingOf(yaml).map(recordOf({ A: '', B: '' }))).toMatchObject({ code: 'FIELD_EMPTY', field: 'A' })
