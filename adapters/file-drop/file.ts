@@ -66,8 +66,8 @@ export async function* readFile(reading: FileReading, signal: AbortSignal): Asyn
     else done = item.number
     if (!('op' in said)) broken = true
   }
-  const { size, modifiedMs } = entry
-  const mark = fileMark(entry.name, { size, modifiedMs, sha256, sequence: delivered, fault })
+  const { size, stamp } = entry
+  const mark = fileMark(entry.name, { size, stamp, sha256, sequence: delivered, fault })
   yield { ...portion({ delivered: delivered + 1, file: null }, true), marks: [mark] }
 }
 

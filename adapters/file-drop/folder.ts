@@ -60,8 +60,14 @@ async function list(
 
 async function entryOf(root: string, name: string): Promise<FileEntry | null> {
   try {
-    const stat = await lstat(join(root, name))
-    return { name, size: stat.size, modifiedMs: Math.floor(stat.mtimeMs), isRegular: stat.isFile() }
+    const stat = await lstat(join(root, name), { bigint: true })
+    return {
+      name,
+      size: Number(stat.size),
+      modifiedMs: Number(stat.mtimeMs),
+      stamp: `${stat.mtimeNs}-${stat.ino}`,
+      isRegular: stat.isFile(),
+    }
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return null
     throw error
@@ -144,7 +150,7 @@ async function linkTo(from: string, target: string): Promise<'linked' | 'refused
 }
 
 function isSame(entry: FileEntry, file: FileEntry): boolean {
-  return entry.isRegular && entry.size === file.size && entry.modifiedMs === file.modifiedMs
+  return entry.isRegular && entry.size === file.size && entry.stamp === file.stamp
 }
 
 async function attempt<Result>(subject: string, work: () => Promise<Result>): Promise<Result> {

@@ -9,7 +9,7 @@ const KEEP_MS = 90 * DAY_MS
 
 const fileShape = z.strictObject({
   size: z.number(),
-  modifiedMs: z.number(),
+  stamp: z.string(),
   sha256: z.string(),
   sequence: z.number(),
   fault: z.string().nullable(),
@@ -21,7 +21,7 @@ const fileShape = z.strictObject({
  */
 export type FileMark = Readonly<z.output<typeof fileShape>>
 
-const sightShape = z.strictObject({ size: z.number(), modifiedMs: z.number(), polls: z.number() })
+const sightShape = z.strictObject({ size: z.number(), stamp: z.string(), polls: z.number() })
 
 /** How often in a row a file has looked like this. */
 export type Sight = Readonly<z.output<typeof sightShape>>
@@ -57,12 +57,12 @@ export function refusedMark(name: string): Mark {
   return mark(`refused:${name}`, true, KEEP_MS)
 }
 
-/** Whether this is the file that was read: the same size and time. */
+/** Whether this is the file that was read: the same size and stamp. */
 export function isSameFile(
   entry: FileEntry,
-  known: Readonly<{ size: number; modifiedMs: number }> | null,
+  known: Readonly<{ size: number; stamp: string }> | null,
 ): boolean {
-  return known !== null && known.size === entry.size && known.modifiedMs === entry.modifiedMs
+  return known !== null && known.size === entry.size && known.stamp === entry.stamp
 }
 
 function mark(key: string, value: Json, keepMs: number): Mark {

@@ -128,8 +128,8 @@ async function restOf(
 
 /** The very bytes that were delivered last under this name: nothing to say, but done, so that it is moved aside. */
 function duplicate(entry: FileEntry, known: FileMark, state: State): Batch {
-  const { size, modifiedMs } = entry
-  const mark = { size, modifiedMs, sha256: known.sha256, sequence: state.delivered, fault: known.fault }
+  const { size, stamp } = entry
+  const mark = { size, stamp, sha256: known.sha256, sequence: state.delivered, fault: known.fault }
   return {
     records: [],
     unreadable: [],

@@ -3,6 +3,8 @@ export type FileEntry = Readonly<{
   name: string
   size: number
   modifiedMs: number
+  /** Differs when another file has the name, also one of the same size that came in the same millisecond. */
+  stamp: string
   /** False for a link, a folder or a device: it may lead outside and is never opened. */
   isRegular: boolean
 }>

@@ -69,7 +69,7 @@ function watch(
   ledger: Ledger,
   context: Context,
 ): Readonly<{ isStable: boolean; mark: Mark | null }> {
-  const { size, modifiedMs } = entry
+  const { size, stamp, modifiedMs } = entry
   if (isSameFile(entry, ledger.file(entry.name))) return { isStable: true, mark: null }
   const before = ledger.sight(entry.name)
   const polls = isSameFile(entry, before) ? (before?.polls ?? 0) + 1 : 1
@@ -78,7 +78,7 @@ function watch(
   const isKnown = isSameFile(entry, before) && before?.polls === counted
   return {
     isStable: polls >= rule.polls && isOld,
-    mark: isKnown ? null : sightMark(entry.name, { size, modifiedMs, polls: counted }),
+    mark: isKnown ? null : sightMark(entry.name, { size, stamp, polls: counted }),
   }
 }
 

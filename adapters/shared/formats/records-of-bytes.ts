@@ -82,7 +82,12 @@ function findEnd(bytes: Uint8Array, begin: number, isEnd: boolean, options: Spli
       lines += 1
       if (state !== 'quoted') return ended(bytes, begin, at, width, lines)
       if (lines >= options.recordLinesMax) return firstLine(bytes, begin, width)
-    } else state = stateAfter(state, unit, delimiter)
+    } else {
+      // Text behind a closing quote lines below: the first of the two quotes was none, and these lines are records.
+      const isText = unit !== QUOTE && unit !== delimiter && unit !== CARRIAGE_RETURN
+      if (state === 'closed' && isText && lines > 0) return firstLine(bytes, begin, width)
+      state = stateAfter(state, unit, delimiter)
+    }
     if (at - begin > options.recordBytesMax)
       return lines > 0
         ? firstLine(bytes, begin, width)
