@@ -10,6 +10,8 @@ import type {
 /** What one lane's projection holds, as it lies on the disk. */
 type Stored = {
   rows: Map<string, ProjectionRow>
+  /** Source key of the row that holds a record key. */
+  owners: Map<string, string>
   foreign: Set<string>
   seen: Set<string>
   applied: Applied | null
@@ -66,13 +68,21 @@ export function createDisk(from: ReadonlyMap<string, Stored> = new Map()): Disk 
 }
 
 function emptyFile(): Stored {
-  return { rows: new Map(), foreign: new Set(), seen: new Set(), applied: null, pass: null }
+  return {
+    rows: new Map(),
+    owners: new Map(),
+    foreign: new Set(),
+    seen: new Set(),
+    applied: null,
+    pass: null,
+  }
 }
 
 function copyOf(stored: Stored): Stored {
   return {
     ...stored,
     rows: new Map(stored.rows),
+    owners: new Map(stored.owners),
     foreign: new Set(stored.foreign),
     seen: new Set(stored.seen),
   }
@@ -87,10 +97,8 @@ function openProjection(stored: () => Stored, replace: (stored: Stored) => void)
   return {
     applied: () => stored().applied,
     rows: (sourceKeys) => new Map(sourceKeys.flatMap((key) => pair(key, stored().rows.get(key)))),
-    owners(recordKeys) {
-      const owners = new Map([...stored().rows.values()].map((row) => [row.recordKey, row]))
-      return new Map(recordKeys.flatMap((key) => pair(key, owners.get(key))))
-    },
+    owners: (recordKeys) =>
+      new Map(recordKeys.flatMap((key) => pair(key, stored().rows.get(stored().owners.get(key) ?? '')))),
     foreign: (recordKeys) => new Set(recordKeys.filter((key) => stored().foreign.has(key))),
     contested: (limit) =>
       [...stored().rows.values()]
@@ -126,20 +134,26 @@ function pair(key: string, row: ProjectionRow | undefined): [string, ProjectionR
 function changed(before: Stored, change: ProjectionChange): Stored {
   const { seen } = change
   const after = seen === undefined ? before : { ...before, ...seenAfter(before, seen) }
-  for (const key of change.forgotten ?? []) after.rows.delete(key)
-  const taken = new Map(change.rows.map((row) => [row.recordKey, row.sourceKey]))
-  taken.delete('')
-  for (const row of [...after.rows.values()]) {
-    const taker = taken.get(row.recordKey)
-    if (taker === undefined || taker === row.sourceKey) continue
-    if (!change.rows.some(({ sourceKey }) => sourceKey === row.sourceKey)) {
-      throw new Error(`Record ${row.recordKey} would have two rows, ${row.sourceKey} and ${taker}.`)
-    }
+  for (const key of change.forgotten ?? []) forget(after, key)
+  // A record key may go from one row to another within a change: all are let go before any is taken.
+  for (const { sourceKey } of change.rows) forget(after, sourceKey)
+  for (const row of change.rows) {
+    const owner = after.owners.get(row.recordKey)
+    if (owner !== undefined)
+      throw new Error(`Record ${row.recordKey} would have two rows, ${owner} and ${row.sourceKey}.`)
+    after.rows.set(row.sourceKey, row)
+    if (row.recordKey !== '') after.owners.set(row.recordKey, row.sourceKey)
   }
-  for (const row of change.rows) after.rows.set(row.sourceKey, row)
   for (const key of change.foreign ?? []) after.foreign.add(key)
   if (change.applied !== null) after.applied = change.applied
   return after
+}
+
+function forget(stored: Stored, sourceKey: string): void {
+  const row = stored.rows.get(sourceKey)
+  if (row === undefined) return
+  stored.rows.delete(sourceKey)
+  stored.owners.delete(row.recordKey)
 }
 
 function seenAfter(

@@ -76,7 +76,7 @@ export function startLives(options: LivesOptions): Lives {
     simulated.trace(`projections: ${kind}`)
     const lanes = plan.feeds.map(({ name }) => `${SOURCE}.${name}`)
     if (kind === 'lost') for (const lane of lanes) disk.lose(lane)
-    if (kind === 'ahead') for (const lane of lanes) disk.moveAhead(lane, random.between(1, 5))
+    if (kind === 'ahead') for (const lane of lanes) disk.moveAhead(lane, 1_000)
     if (kind === 'backup restored' && restore?.disk === disk) restore.run()
     if (kind !== 'backup taken') return
     const backups = lanes.map((lane) => disk.backup(lane))

@@ -26,7 +26,7 @@ export type Plan = Readonly<{
   }>
 }>
 
-const OVERLAP_MS = 300_000
+const OVERLAP_MS = 120_000
 const MINUTE_MS = 60_000
 
 const TABLES = ['payment', 'purchase-order', 'stock-level'] as const
@@ -34,27 +34,28 @@ const TABLES = ['payment', 'purchase-order', 'stock-level'] as const
 export function planOf(random: Random): Plan {
   const sometimes = (chance: number, value: () => number) => (random.chance(chance) ? value() : 0)
   const canRead = random.chance(0.75)
+  const countsPages = random.chance(0.5)
   const feeds = TABLES.slice(0, random.between(2, 4)).map((table, index): FeedPlan => {
     const strategy = index === 0 ? 'watermark' : random.pick(['watermark', 'pass', 'queue'] as const)
     return {
       name: table,
-      everyMs: random.pick([10_000, 20_000, 45_000]),
-      adapter: feedOf(random, table, strategy, canRead),
+      everyMs: random.pick([10_000, 25_000, 60_000]),
+      adapter: feedOf(random, table, strategy, canRead, countsPages),
     }
   })
   return {
     feeds,
     habits: feeds.map(({ adapter }) => habitsOf(random, adapter)),
-    troubleMs: random.between(15, 50) * MINUTE_MS,
+    troubleMs: random.between(5, 20) * MINUTE_MS,
     erp: {
       troubleChance: sometimes(0.7, () => random.pick([0.02, 0.1])),
       staleChance: sometimes(0.6, () => 0.15),
       resendChance: sometimes(0.6, () => 0.15),
-      outageEveryMs: sometimes(0.4, () => 15 * MINUTE_MS),
+      outageEveryMs: sometimes(0.4, () => 8 * MINUTE_MS),
     },
     chat: {
       troubleChance: sometimes(0.6, () => random.pick([0.05, 0.3])),
-      outageEveryMs: sometimes(0.3, () => 15 * MINUTE_MS),
+      outageEveryMs: sometimes(0.3, () => 8 * MINUTE_MS),
     },
     log: {
       lostBefore: sometimes(0.4, () => 0.02),
@@ -66,17 +67,23 @@ export function planOf(random: Random): Plan {
       delayMsMax: random.pick([20, 2_000]),
       rebalance: sometimes(0.3, () => 0.01),
     },
-    clockStepEveryMs: sometimes(0.4, () => 10 * MINUTE_MS),
+    clockStepEveryMs: sometimes(0.4, () => 5 * MINUTE_MS),
     lives: {
       endsAtCallChance: random.pick([0, 0.5, 0.9]),
-      meanMs: random.pick([3, 8, 30]) * MINUTE_MS,
+      meanMs: random.pick([1, 4, 12]) * MINUTE_MS,
       zombieChance: random.pick([0, 0.3, 0.6]),
       mishapChance: random.pick([0, 0.3]),
     },
   }
 }
 
-function feedOf(random: Random, table: string, strategy: ToyFeed['strategy'], canRead: boolean): ToyFeed {
+function feedOf(
+  random: Random,
+  table: string,
+  strategy: ToyFeed['strategy'],
+  canRead: boolean,
+  countsPages: boolean,
+): ToyFeed {
   return {
     table,
     strategy,
@@ -84,6 +91,7 @@ function feedOf(random: Random, table: string, strategy: ToyFeed['strategy'], ca
     pageRows: random.pick([3, 10, 50]),
     tells: tellsOf(random, strategy, canRead),
     canRead,
+    countsPages,
   }
 }
 
@@ -96,8 +104,8 @@ function tellsOf(random: Random, strategy: ToyFeed['strategy'], canRead: boolean
 function habitsOf(random: Random, { table, strategy }: ToyFeed): Habits {
   return {
     table,
-    everyMs: random.pick([10_000, 30_000, 90_000]),
-    rowsAtStart: random.between(0, 40),
+    everyMs: random.pick([8_000, 20_000, 60_000]),
+    rowsAtStart: random.between(0, 30),
     canDelete: random.chance(0.8),
     canRename: random.chance(0.3),
     lateMsMax: OVERLAP_MS - 5_000,

@@ -9,7 +9,7 @@ import { type Plan, planOf } from './plan.ts'
 import { createToyDingTalk } from './toy-dingtalk.ts'
 import { createToyErp } from './toy-erp.ts'
 import { CONTACTS, SOURCE } from './toy-gateway.ts'
-import { readAll, violationsOf } from './verdict.ts'
+import { type Remains, readAll, violationsOf } from './verdict.ts'
 import { createWorld } from './world.ts'
 import { startWriters } from './writers.ts'
 
@@ -23,6 +23,10 @@ export const MUTATIONS = [
 
 export type Mutation = (typeof MUTATIONS)[number]
 
+export function isMutation(name: string): name is Mutation {
+  return MUTATIONS.some((known) => known === name)
+}
+
 export type Simulated = Readonly<{
   violations: readonly Violation[]
   traceHash: string
@@ -31,10 +35,10 @@ export type Simulated = Readonly<{
   events: number
 }>
 
-const PARTITIONS = 3
+const PARTITIONS = 2
 const STEPS_MAX = 3_000_000
 /** Within so long after the last fault everything is delivered. */
-const SETTLE_MINUTES = 20
+const SETTLE_MINUTES = 8
 const MINUTE_MS = 60_000
 
 /**
@@ -43,9 +47,14 @@ const MINUTE_MS = 60_000
  */
 export async function simulate(
   seed: number,
-  options: Readonly<{ mutations?: ReadonlySet<Mutation>; echo?: (line: string) => void }> = {},
+  options: Readonly<{
+    mutations?: ReadonlySet<Mutation>
+    echo?: (line: string) => void
+    /** Shown what is about to be judged. */
+    inspect?: (remains: Remains) => void
+  }> = {},
 ): Promise<Simulated> {
-  const { mutations = new Set<Mutation>(), echo } = options
+  const { mutations = new Set<Mutation>(), echo, inspect = () => {} } = options
   const simulated = simulatedRuntime(String(seed), echo)
   const plan = planOf(simulated.random.fork('plan'))
   simulated.trace(JSON.stringify(plan))
@@ -84,7 +93,9 @@ export async function simulate(
   const bound = { at: simulated.now() + SETTLE_MINUTES * MINUTE_MS, minutes: SETTLE_MINUTES }
   await simulated.run(bound.at, { stepsMax })
   const records = await readAll(log.connect(), plan, PARTITIONS)
-  const violations = violationsOf({ plan, world, erp, chat, lives, records, bound })
+  const remains = { plan, world, erp, chat, lives, records, bound }
+  inspect(remains)
+  const violations = violationsOf(remains)
   const events = records.filter(({ topic }) => topic.startsWith('erp.')).length
   return {
     violations,
@@ -133,7 +144,7 @@ function startTroubles(
   }
   const outage = (moods: Outage) => () => {
     moods.isDown = true
-    simulated.after(random.below(6 * MINUTE_MS), () => {
+    simulated.after(random.below(3 * MINUTE_MS), () => {
       moods.isDown = false
     })
   }

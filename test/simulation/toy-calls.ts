@@ -25,6 +25,8 @@ export const toyFeed = z.strictObject({
   /** What a record says of its place: the snapshot it was read in, the row's version, both or nothing. */
   tells: z.enum(['order', 'version', 'both', 'nothing']),
   canRead: z.boolean(),
+  /** Whether each cursor names the page it ended with, so that no two are equal and all can be told apart. */
+  countsPages: z.boolean(),
 })
 
 export type ToyFeed = z.output<typeof toyFeed>
@@ -39,7 +41,7 @@ export type Erp = Readonly<{
   /** Messages that wait, by table; filled from the world's commits as they are asked for. */
   queues: Map<string, Queue>
   note: (name: string, poll: number, batch: Batch, changes: readonly Change[]) => void
-}> & { polls: number }
+}> & { polls: number; pages: number }
 
 /** The shape that every toy table has. */
 export const FIELDS = {

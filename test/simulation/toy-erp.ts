@@ -48,6 +48,7 @@ export function createToyErp(
         records: changes.map(({ recordKey, version }) => ({ recordKey, version })),
       }),
     polls: 0,
+    pages: 0,
   }
   return {
     moods,

@@ -85,12 +85,18 @@ function contentsOf(poll: Poll, changes: readonly Change[]): Contents {
 
 // ─── polls ──────────────────────────────────────────────────────────────────────────────────────
 
+/** The number of the next page, where the cursors of the feed carry one. */
+function pageOf({ erp, spec }: Poll): { page?: number } {
+  erp.pages += 1
+  return spec.countsPages ? { page: erp.pages } : {}
+}
+
 function handOver(poll: Poll, changes: readonly Change[], batch: Batch): Batch {
   poll.erp.note(poll.name, poll.number, batch, changes)
   return { ...batch, fields: FIELDS }
 }
 
-const place = z.strictObject({ watermark: z.int(), key: z.string() })
+const place = z.strictObject({ watermark: z.int(), key: z.string(), page: z.int().exactOptional() })
 const watermarkCursor = defineCursor({ kind: 'toy-watermark', version: 1, shape: place })
 
 type Place = Readonly<z.output<typeof place>>
@@ -115,7 +121,10 @@ async function* pollWatermark(poll: Poll, cursor: Cursor | null): AsyncGenerator
     if (last === undefined) return
     from = { watermark: last.watermark, key: last.key }
     if (isAfter(from, high)) high = from
-    yield handOver(poll, page, { ...contentsOf(poll, page), next: watermarkCursor.encode(high) })
+    yield handOver(poll, page, {
+      ...contentsOf(poll, page),
+      next: watermarkCursor.encode({ ...high, ...pageOf(poll) }),
+    })
     if (page.length < spec.pageRows) return
   }
 }
@@ -127,7 +136,7 @@ function isAfter(left: Place, right: Place): boolean {
 const passCursor = defineCursor({
   kind: 'toy-pass',
   version: 1,
-  shape: z.strictObject({ pass: z.string().nullable(), after: z.string() }),
+  shape: z.strictObject({ pass: z.string().nullable(), after: z.string(), page: z.int().exactOptional() }),
 })
 
 /** The whole table in the order of its keys, each page in a snapshot of its own. */
@@ -144,7 +153,7 @@ async function* pollPass(poll: Poll, cursor: Cursor | null): AsyncGenerator<Batc
       .slice(0, spec.pageRows)
     const ends = page.length < spec.pageRows
     after = page.at(-1)?.key ?? after
-    const next = passCursor.encode(ends ? { pass: null, after: '' } : { pass: id, after })
+    const next = passCursor.encode({ pass: ends ? null : id, after: ends ? '' : after, ...pageOf(poll) })
     yield handOver(poll, page, { ...contentsOf(poll, page), next, pass: { id, begins, ends } })
     if (ends) return
     begins = false

@@ -16,7 +16,7 @@ export type Habits = Readonly<{
   tooLateChance: number
 }>
 
-const TOO_LATE_MS = 1_800_000
+const TOO_LATE_MS = 180_000
 
 const STATUSES = ['proposed', 'approved', 'blocked', 'sent']
 
