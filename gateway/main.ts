@@ -1,6 +1,6 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { adapterOf } from '../adapters/registry.ts'
 import { runCommandLine } from './cli/program.ts'
@@ -47,6 +47,17 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
   })
 }
 
+process.on('uncaughtException', (error) => {
+  processLogger().error('A bug ended the program.', { reason: error.message, stack: error.stack ?? null })
+  process.exit(1)
+})
+// Who reads what is printed may have seen enough (`erpgw events | head`).
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === 'EPIPE' ? 0 : 1)
+  })
+}
+
 const world: World = {
   argv: process.argv.slice(2),
   folder: process.cwd(),
@@ -70,6 +81,7 @@ const world: World = {
       throw error
     }
   },
+  folderProblem,
   ask: (config, request) => askGateway(socketOf(config), request),
   open: openGateway,
   inspect(config, language, source) {
@@ -169,6 +181,20 @@ function processLogger(): Logger {
     redactor,
     now: () => runtime.wall(),
   })
+}
+
+function folderProblem(folder: string): string | null {
+  if (!existsSync(folder)) {
+    const parent = dirname(folder)
+    return parent === folder ? `there is no ${folder}` : folderProblem(parent)
+  }
+  if (!statSync(folder).isDirectory()) return `${folder} is a file; name another folder as data`
+  try {
+    accessSync(folder, constants.W_OK | constants.X_OK)
+    return null
+  } catch {
+    return `this user may not write to ${folder}; give it the folder, or name another as data`
+  }
 }
 
 function logFolder(config: Config): string {

@@ -22,14 +22,9 @@ const sources = new Map<string, Readonly<{ source: Source; stopping: AbortContro
 
 const tell = (report: ThreadReport) => parentPort?.postMessage(report)
 const redactor = createRedactor()
-const logger: Logger = {
-  info: (message, fields = {}) =>
-    tell({ kind: 'log', level: 'info', message: redactor.redact(message), fields }),
-  warn: (message, fields = {}) =>
-    tell({ kind: 'log', level: 'warn', message: redactor.redact(message), fields }),
-  error: (message, fields = {}) =>
-    tell({ kind: 'log', level: 'error', message: redactor.redact(message), fields }),
-}
+const report = (level: 'info' | 'warn' | 'error') => (message: string, fields: object) =>
+  tell({ kind: 'log', level, message: redactor.redact(message), fields: redacted(fields) })
+const logger: Logger = { info: report('info'), warn: report('warn'), error: report('error') }
 const runtime = createRuntime()
 const files = createFiles()
 const { failpoint } = settings
@@ -79,13 +74,22 @@ async function answer({ id, source, request }: Extract<ThreadCommand, { kind: 'r
   try {
     const running = sources.get(source)
     if (running === undefined) throw new VerbRefused(`Source ${source} is not running.`)
-    tell({ kind: 'answer', id, value: await running.source.request(request) })
+    tell({ kind: 'answer', id, value: redacted(await running.source.request(request)) })
   } catch (error) {
     const isVerbRefused = error instanceof VerbRefused
-    tell({ kind: 'refused', id, message: redactor.redact(textOf(error)), isVerbRefused })
+    tell({ kind: 'refused', id, message: textOf(error), isVerbRefused })
   }
 }
 
 function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  return redactor.redact(error instanceof Error ? error.message : String(error))
+}
+
+/** Secrets were read in this thread, so the main thread does not know them: they are taken out before they cross. */
+function redacted<Value>(value: Value): Value {
+  if (typeof value === 'string') return redactor.redact(value) as Value
+  if (Array.isArray(value)) return value.map(redacted) as Value
+  if (typeof value !== 'object' || value === null) return value
+  const entries = Object.entries(value).map(([name, inner]) => [name, redacted(inner)] as const)
+  return Object.fromEntries(entries) as Value
 }

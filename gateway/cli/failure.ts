@@ -1,4 +1,4 @@
-/** Exit codes of erpgw. */
+/** Exit codes of erpgw; `erpgw --help` tells them. */
 export const EXIT = {
   ok: 0,
   /** Something did not work: a lane is held, a check failed. */

@@ -27,5 +27,7 @@ function note(lane: LaneStatus): string {
   if (lane.retry !== null) return `try ${lane.retry.attempt}: ${lane.retry.reason}`
   if (lane.isRemapping) return 'a remap is under way'
   if (lane.isRemapPending) return 'the mapping was edited; see `erpgw remap --help`'
-  return lane.phase === 'initial' ? 'first load' : ''
+  const read = lane.progress?.read ?? 0
+  const soFar = read === 0 ? [] : [`${read.toLocaleString('en')} rows read`]
+  return [...(lane.phase === 'initial' ? ['first load'] : []), ...soFar].join(', ')
 }

@@ -1,7 +1,9 @@
 import type { Json } from '../../adapters/contract.ts'
 import type { ControlRequest } from '../control/protocol.ts'
+import type { Gateway } from '../gateway.ts'
 import { type Configured, readConfiguration } from './configuration.ts'
 import { CommandFailure, EXIT } from './failure.ts'
+import { requireLane } from './names.ts'
 import type { World } from './world.ts'
 
 /**
@@ -9,27 +11,53 @@ import type { World } from './world.ts'
  * for it and closes again.
  */
 export async function carryOut(world: World, configPath: string, request: ControlRequest): Promise<Json> {
-  const configured = readConfiguration(world, configPath)
+  const configured = readConfiguration(world, configPath, false)
+  if ('source' in request) {
+    requireLane(configured.config, request.source, 'feed' in request ? request.feed : null)
+  }
   const answer = await world.ask(configured.config, request)
-  if (answer === null) return carryOutAlone(world, configured, request)
+  if (answer === null) return carryOutAlone(world, configPath, request)
   if (answer.ok) return answer.value
   throw new CommandFailure(answer.message)
 }
 
-async function carryOutAlone(world: World, configured: Configured, request: ControlRequest): Promise<Json> {
+async function carryOutAlone(world: World, configPath: string, request: ControlRequest): Promise<Json> {
   if (request.verb === 'status') {
     throw new CommandFailure('No gateway runs with this config. Start one with `erpgw run`.', EXIT.notRunning)
   }
-  const opened = await world.open(configured.config, configured.language)
+  // Only now are the secrets needed: a gateway that runs has its own.
+  const { config, language }: Configured = readConfiguration(world, configPath)
+  const opened = await world.open(config, language)
   const stopping = new AbortController()
-  const idle = opened.gateway.idle(AbortSignal.any([world.signal, stopping.signal]))
+  const signal = AbortSignal.any([world.signal, stopping.signal])
+  const idle = opened.gateway.idle(signal)
   idle.catch(() => undefined)
   try {
     const { source, ...verb } = request
+    await Promise.race([isServing(world, opened.gateway, source, signal), idle])
     return await opened.gateway.request(source, verb)
   } finally {
     stopping.abort()
     await idle.catch(() => undefined)
     await opened.close()
   }
+}
+
+const LOOK_EVERY_MS = 20
+
+/** A thread that loads its drivers on a busy machine takes seconds. */
+const START_MS_MAX = 60_000
+
+/** Resolves when the source takes requests. */
+async function isServing(world: World, gateway: Gateway, name: string, signal: AbortSignal): Promise<void> {
+  let trouble: string | null = null
+  for (let waited = 0; waited < START_MS_MAX; waited += LOOK_EVERY_MS) {
+    const { sources } = await gateway.status()
+    const status = sources.find(({ source }) => source === name)
+    if (status !== undefined && status.lanes.length > 0) return
+    trouble = status?.trouble ?? null
+    if (trouble !== null) break
+    await world.runtime.sleep(LOOK_EVERY_MS, signal)
+  }
+  throw new CommandFailure(`Source ${name} could not be opened: ${trouble ?? 'it does not start'}.`)
 }

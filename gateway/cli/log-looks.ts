@@ -1,7 +1,12 @@
+import type { Config } from '../config/model.ts'
 import { decodeEvent } from '../envelope.ts'
+import { printableJson } from '../json-text.ts'
+import { type CursorRecord, decodeCursorRecord, laneKey } from '../lane/cursor-record.ts'
 import { decodeReject } from '../lane/reject-record.ts'
 import type { EmbeddedReader } from '../log/embedded.ts'
+import { LogError } from '../log/errors.ts'
 import type { LogRecord } from '../log/port.ts'
+import { suggestion } from '../mapping/mistake.ts'
 import { sanitise } from '../sanitise.ts'
 import { TOPICS } from '../topics.ts'
 import { readConfiguration } from './configuration.ts'
@@ -21,7 +26,7 @@ export type EventsOptions = Readonly<{
 /** `erpgw events`: what stands in the log, newest last; with `follow`, what comes as well. Beside a running gateway. */
 export async function showEvents(world: World, configPath: string, options: EventsOptions): Promise<number> {
   const { config } = readConfiguration(world, configPath, false)
-  const reader = world.readLog(config)
+  const reader = openReader(world, config)
   try {
     const partitions = partitionsOf(reader, options.topic, 'erp.')
     const last: LogRecord[] = []
@@ -36,6 +41,7 @@ export async function showEvents(world: World, configPath: string, options: Even
     keepNewest(last, options.limit)
     for (const record of last) world.out(lineOf(record, options.json))
     if (options.follow) {
+      // Ends when the person has seen enough, which is no failure.
       await Promise.all(
         partitions.map(async (place, index) => {
           for await (const chunk of reader.follow(place, ends[index] ?? 0, world.signal)) {
@@ -59,7 +65,7 @@ export async function showRejects(
   options: Readonly<{ raw: boolean; limit: number }>,
 ): Promise<number> {
   const { config } = readConfiguration(world, configPath, false)
-  const reader = world.readLog(config)
+  const reader = openReader(world, config)
   try {
     const last: LogRecord[] = []
     for (const place of partitionsOf(reader, TOPICS.rejects, '')) {
@@ -70,6 +76,10 @@ export async function showRejects(
     }
     keepNewest(last, options.limit)
     const rejects = last.flatMap(({ value }) => (value === null ? [] : [decodeReject(value)]))
+    if (rejects.length === 0) {
+      world.out('No record was rejected.\n')
+      return EXIT.ok
+    }
     world.out(
       textTable(
         ['WHEN', 'LANE', 'WHERE', 'CODE', 'RULE', 'REASON'],
@@ -78,7 +88,7 @@ export async function showRejects(
     )
     if (options.raw) {
       for (const one of rejects) {
-        world.out(`\n${sanitise(one.where)}\n${sanitise(Buffer.from(one.raw, 'base64').toString('utf8'))}\n`)
+        world.out(`\n${sanitise(one.lane)} ${sanitise(one.where)}\n${rawText(one.raw)}\n`)
       }
     }
     return EXIT.ok
@@ -87,12 +97,56 @@ export async function showRejects(
   }
 }
 
+/** The newest record of a lane's cursor, or null where it never ran. */
+export async function readLaneRecord(
+  world: World,
+  config: Config,
+  lane: string,
+): Promise<CursorRecord | null> {
+  const reader = openReader(world, config)
+  try {
+    let newest: CursorRecord | null = null
+    for (const place of partitionsOf(reader, TOPICS.cursors, '')) {
+      for await (const chunk of reader.readTo(place, 0, { signal: world.signal })) {
+        for (const { key, value } of chunk.records) {
+          if (value !== null && key === laneKey(config.gateway, lane)) newest = decodeCursorRecord(value)
+        }
+      }
+    }
+    return newest
+  } finally {
+    await reader.close()
+  }
+}
+
+/** The source's bytes, what is no UTF-8 among them as `\\xNN`, nothing that a terminal would obey. */
+function rawText(base64: string): string {
+  const bytes = Buffer.from(base64, 'base64')
+  const text = bytes.toString('utf8')
+  if (!text.includes('\ufffd')) return sanitise(text)
+  return Array.from(bytes.toString('latin1'), (sign) =>
+    sign >= ' ' && sign <= '~' ? sign : `\\x${sign.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  ).join('')
+}
+
+function openReader(world: World, config: Config): EmbeddedReader {
+  try {
+    return world.readLog(config)
+  } catch (error) {
+    if (!(error instanceof LogError) || error.code !== 'LOG_FOLDER_MISSING') throw error
+    throw new CommandFailure(`${error.message} The first \`erpgw run\` makes it.`)
+  }
+}
+
 function partitionsOf(reader: EmbeddedReader, topic: string | null, prefix: string) {
   const topics = reader.topics()
   const chosen = topics.filter(({ name }) => (topic === null ? name.startsWith(prefix) : name === topic))
   if (chosen.length === 0 && topic !== null) {
-    const names = topics.map(({ name }) => name).join(', ')
-    throw new CommandFailure(`The log has no topic ${topic}; it has: ${names || 'none yet'}.`, EXIT.usage)
+    const near = suggestion(
+      topic,
+      topics.map(({ name }) => name),
+    )
+    throw new CommandFailure(`The log has no topic ${topic}${near || ' yet'}.`, EXIT.usage)
   }
   return chosen.flatMap(({ name, partitions }) =>
     Array.from({ length: partitions }, (_, partition) => ({ topic: name, partition })),
@@ -111,7 +165,7 @@ function keepNewest(records: LogRecord[], limit: number): void {
 
 function lineOf(record: LogRecord, json: boolean): string {
   const text = new TextDecoder().decode(record.value ?? new Uint8Array())
-  if (json) return `${text}\n`
+  if (json) return `${printableJson(text)}\n`
   if (!record.topic.startsWith('erp.')) {
     return `${new Date(record.time).toISOString()}  ${record.topic}  ${sanitise(record.key ?? '–')}  ${sanitise(text)}\n`
   }

@@ -1,11 +1,13 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { sanitise } from '../sanitise.ts'
+import { checkAll } from './check.ts'
 import { DEFAULT_CONFIG } from './configuration.ts'
+import { type DecideOptions, decide } from './decide.ts'
 import { CommandFailure, EXIT } from './failure.ts'
 import { writeStarter } from './init.ts'
 import { carryOut } from './lane-verbs.ts'
 import { showEvents, showRejects } from './log-looks.ts'
-import { checkAll, explain, preview, showStatus } from './looks.ts'
+import { explain, preview, showStatus } from './looks.ts'
 import { run } from './run.ts'
 import type { World } from './world.ts'
 
@@ -29,6 +31,16 @@ export async function runCommandLine(world: World): Promise<number> {
   }
 }
 
+const AFTER_HELP = `
+Exit codes:
+  0  it worked
+  1  something did not: a lane is held or stopped, a check failed, a verb was refused
+  2  the command line or the config has mistakes
+  3  no gateway runs
+
+First steps:
+  erpgw init && erpgw check && erpgw run`
+
 type Ended = (exitCode: number) => void
 
 function program(world: World, ended: Ended): Command {
@@ -39,11 +51,12 @@ function program(world: World, ended: Ended): Command {
     .exitOverride()
     .configureOutput({ writeOut: world.out, writeErr: world.err })
     .showSuggestionAfterError()
+    .addHelpText('after', AFTER_HELP)
   const configOf = () => erpgw.opts<{ config: string }>().config
   addStart(erpgw, world, configOf, ended)
   addLooks(erpgw, world, configOf, ended)
   addLaneVerbs(erpgw, world, configOf)
-  addDecisions(erpgw, world, configOf)
+  addDecisions(erpgw, world, configOf, ended)
   return erpgw
 }
 
@@ -199,7 +212,7 @@ function addLaneVerbs(erpgw: Command, world: World, configOf: () => string): voi
   )
 }
 
-function addDecisions(erpgw: Command, world: World, configOf: () => string): void {
+function addDecisions(erpgw: Command, world: World, configOf: () => string, ended: Ended): void {
   example(
     erpgw
       .command('resync')
@@ -219,43 +232,19 @@ function addDecisions(erpgw: Command, world: World, configOf: () => string): voi
   example(
     erpgw
       .command('decide')
-      .description('answer what holds a lane: a blown fuse, another system, another shape, too many rejects')
+      .description(
+        'show what holds a lane, or answer it: a blown fuse, another system, another shape, too many rejects',
+      )
       .argument('<source>')
       .argument('<feed>')
       .option('--allow', 'accept what was seen and go on')
       .option('--refuse', 'leave the lane held, on the record')
       .option('--reason <text>', 'why, for the record')
-      .action(
-        async (
-          source: string,
-          feed: string,
-          options: { allow?: boolean; refuse?: boolean; reason?: string },
-        ) => {
-          await decide(world, configOf(), source, feed, options)
-        },
+      .action(async (source: string, feed: string, options: DecideOptions) =>
+        ended(await decide(world, configOf(), source, feed, options)),
       ),
     'erpgw decide k3 stock --allow --reason "warehouse 7 was closed"',
   )
-}
-
-async function decide(
-  world: World,
-  config: string,
-  source: string,
-  feed: string,
-  options: { allow?: boolean; refuse?: boolean; reason?: string },
-): Promise<void> {
-  const isAnswer = (options.allow === true) !== (options.refuse === true)
-  if (!isAnswer || options.reason === undefined) {
-    throw new CommandFailure(
-      'Say --allow or --refuse, with a --reason. `erpgw status` shows what was seen.',
-      EXIT.usage,
-    )
-  }
-  const decision = { by: world.user, reason: options.reason }
-  const allow = options.allow === true
-  await carryOut(world, config, { verb: 'decide', source, feed, allow, decision })
-  world.out(allow ? 'allowed; the lane goes on\n' : 'refused; the lane stays held\n')
 }
 
 function example(command: Command, line: string): Command {

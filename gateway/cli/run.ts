@@ -13,6 +13,8 @@ export async function run(world: World, configPath: string, once: boolean): Prom
   const opened = await world.open(config, language)
   const { gateway, logger } = opened
   const done = new AbortController()
+  const told = () => logger.info('Stopping: the batch under way is finished first.')
+  world.signal.addEventListener('abort', told, { once: true })
   const progress = world.isTerminal ? followProgress(world, gateway, done.signal) : Promise.resolve()
   try {
     await opened.serve()
@@ -23,9 +25,11 @@ export async function run(world: World, configPath: string, once: boolean): Prom
     }
     return report(world, await gateway.once(world.signal))
   } catch (error) {
-    if (isAbort(error, world.signal)) return EXIT.ok
-    throw error
+    if (!isAbort(error, world.signal)) throw error
+    if (once) throw new CommandFailure(INTERRUPTED)
+    return EXIT.ok
   } finally {
+    world.signal.removeEventListener('abort', told)
     done.abort()
     await progress
     await opened.close()
@@ -33,7 +37,11 @@ export async function run(world: World, configPath: string, once: boolean): Prom
   }
 }
 
+const INTERRUPTED =
+  'Stopped before everything was published. What was published stays; the next run goes on behind it.'
+
 function report(world: World, { lanes, published, trouble }: OnceResult): number {
+  if (world.signal.aborted) throw new CommandFailure(INTERRUPTED)
   world.out(textTable(LANE_HEADINGS, laneRows(lanes)))
   const bad = lanes.filter((lane) => lane.state !== 'waiting')
   if (bad.length === 0 && published && trouble === null) return EXIT.ok

@@ -39,6 +39,8 @@ export type World = Readonly<{
   secrets: Secrets & SecretCheck
   /** Writes a file that is not there yet; false when it is. */
   writeNew(path: string, text: string): boolean
+  /** Why the gateway's data cannot be kept in this folder, which need not be there yet; null where nothing is wrong. */
+  folderProblem(folder: string): string | null
   /** Asks the gateway that runs with this config; null when none does. */
   ask(config: Config, request: ControlRequest): Promise<ControlAnswer | null>
   /** Opens a gateway in this process. Throws LogError when another process holds the log. */

@@ -69,8 +69,10 @@ export async function askGateway(path: string, request: ControlRequest): Promise
     })
   } catch (error) {
     socket.destroy()
-    if (isNobody(error)) return null
-    throw error
+    const code = error instanceof Error && 'code' in error ? error.code : null
+    if (code === 'ENOENT' || code === 'ECONNREFUSED') return null
+    if (code !== 'EACCES' && code !== 'EPERM') throw error
+    throw new Error(`The gateway at ${path} belongs to another user; run erpgw as that user.`)
   }
   try {
     socket.write(`${JSON.stringify(request)}\n`)
@@ -78,11 +80,6 @@ export async function askGateway(path: string, request: ControlRequest): Promise
   } finally {
     socket.destroy()
   }
-}
-
-function isNobody(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : null
-  return code === 'ENOENT' || code === 'ECONNREFUSED'
 }
 
 function parse(line: string): unknown {

@@ -1,4 +1,5 @@
 import pino from 'pino'
+import { printableJson } from '../json-text.ts'
 import type { Redactor } from '../redactor.ts'
 import type { Logger } from '../runtime.ts'
 import { sanitise } from '../sanitise.ts'
@@ -24,7 +25,7 @@ function jsonLogger({ write, redactor }: LoggerOptions): Logger {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (level) => ({ level }) },
     },
-    { write: (line: string) => write(redactor.redact(line)) },
+    { write: (line: string) => write(printableJson(redactor.redact(line))) },
   )
   return {
     info: (message, fields = {}) => logger.info(fields, sanitise(message)),
@@ -32,6 +33,9 @@ function jsonLogger({ write, redactor }: LoggerOptions): Logger {
     error: (message, fields = {}) => logger.error(fields, sanitise(message)),
   }
 }
+
+/** A line of progress may stand there. */
+const CLEAR_LINE = '\r\x1b[2K'
 
 function terminalLogger({ write, redactor, now }: LoggerOptions): Logger {
   const line =
@@ -42,7 +46,7 @@ function terminalLogger({ write, redactor, now }: LoggerOptions): Logger {
         .filter(([name]) => name !== 'stack')
         .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
       const text = [message, ...(facts.length > 0 ? [`(${facts.join(', ')})`] : [])].join(' ')
-      write(`${time} ${mark} ${sanitise(redactor.redact(text))}\n`)
+      write(`${CLEAR_LINE}${time} ${mark} ${sanitise(redactor.redact(text))}\n`)
     }
   return { info: line(' '), warn: line('!'), error: line('✗') }
 }

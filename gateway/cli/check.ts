@@ -1,0 +1,113 @@
+import { join } from 'node:path'
+import type { Check } from '../../adapters/contract.ts'
+import type { FeedConfig, SourceConfig } from '../config/model.ts'
+import { LogError } from '../log/errors.ts'
+import { loadMapping } from '../mapping/definition.ts'
+import { type MappingTestResult, runMappingTests } from '../mapping/mapping-tests.ts'
+import { mistakesText, mistakeText } from '../mapping/mistake.ts'
+import { sanitise } from '../sanitise.ts'
+import { type Configured, readConfiguration } from './configuration.ts'
+import { CommandFailure, EXIT } from './failure.ts'
+import { inspecting } from './inspecting.ts'
+import type { World } from './world.ts'
+
+/**
+ * `erpgw check`: config, the mappings' own examples, the log's folder, and of each source connection and permissions;
+ * each with what to do. Changes nothing.
+ */
+export async function checkAll(world: World, configPath: string): Promise<number> {
+  const configured = readConfiguration(world, configPath)
+  world.out(`✓ config ${sanitise(configured.path)}\n`)
+  for (const notice of configured.notices) world.out(`  note: ${sanitise(mistakeText(notice))}\n`)
+  const failures = [checkLog(world, configured), ...checkMappings(world, configured)]
+  for (const source of Object.values(configured.config.sources)) {
+    failures.push(await checkSource(world, configured, source))
+  }
+  const failed = failures.filter((failure) => failure).length
+  if (failed === 0) return EXIT.ok
+  throw new CommandFailure(`${failed} of ${failures.length + 1} checks failed; each ✗ above says what to do.`)
+}
+
+/** Whether the log can be opened, as far as that shows from outside. True where it failed. */
+function checkLog(world: World, { config }: Configured): boolean {
+  const problem = world.folderProblem(config.data)
+  if (problem !== null) return tell(world, 'data folder', problem)
+  if (world.files.list(join(config.data, 'log')) === null) {
+    world.out(`✓ log: none yet; the first run makes it in ${sanitise(config.data)}\n`)
+    return false
+  }
+  try {
+    const reader = world.readLog(config)
+    world.out(`✓ log in ${sanitise(config.data)}: ${reader.topics().length} topics\n`)
+    void reader.close()
+    return false
+  } catch (error) {
+    if (!(error instanceof LogError)) throw error
+    return tell(world, 'log', error.message)
+  }
+}
+
+/** The examples in the mapping files of all feeds, each mapping once. */
+function checkMappings(world: World, configured: Configured): readonly boolean[] {
+  const feeds = Object.values(configured.config.sources).flatMap((source) => Object.values(source.feeds))
+  const names = new Set(feeds.map(({ mapping }) => mapping))
+  return [...names].sort().map((name) => {
+    const results = runExamples(world, configured, name)
+    const bad = results.filter(({ differences }) => differences.length > 0)
+    if (bad.length === 0) {
+      const count = results.length === 1 ? '1 example comes' : `${results.length} examples come`
+      world.out(`✓ mapping ${name}: ${count} out as the file says\n`)
+      return false
+    }
+    world.out(`✗ mapping ${name}: ${bad.length} of ${results.length} examples come out otherwise\n`)
+    for (const { name: example, line, differences } of bad) {
+      world.out(`  line ${line}, ${sanitise(example)}:\n`)
+      for (const difference of differences) world.out(`    ${sanitise(difference)}\n`)
+    }
+    return true
+  })
+}
+
+function runExamples(world: World, configured: Configured, name: string): readonly MappingTestResult[] {
+  const { config, language } = configured
+  const folders = [...config.mappings, join(world.packageFolder, 'schemas', 'mappings')]
+  const loaded = loadMapping(name, folders, world.files)
+  if (loaded.kind === 'invalid') throw new CommandFailure(mistakesText(loaded.mistakes), EXIT.usage)
+  return runMappingTests(loaded.definition, language.schemas.entity(loaded.definition.entity))
+}
+
+async function checkSource(world: World, configured: Configured, source: SourceConfig): Promise<boolean> {
+  const check = await askSource(world, configured, source.name)
+  if (check.ok) world.out(`✓ source ${source.name} can be read\n`)
+  else tell(world, `source ${source.name}`, check.reason)
+  for (const feed of Object.values(source.feeds)) {
+    world.out(`  ${feed.name}: ${feed.mapping}, ${strategyOf(feed)}\n`)
+  }
+  if (!check.ok) return true
+  for (const note of check.notes ?? []) world.out(`  note: ${sanitise(note)}\n`)
+  return false
+}
+
+async function askSource(world: World, configured: Configured, name: string): Promise<Check> {
+  try {
+    const check = await inspecting(world, configured, name, (source) => source.request({ verb: 'check' }))
+    return check as unknown as Check
+  } catch (error) {
+    return { ok: false, reason: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+/** How changes are found, in the words of the config: `strategy watermark on updated_at`. */
+function strategyOf({ adapter }: FeedConfig): string {
+  const cursor = (adapter as { cursor?: { strategy?: string; columns?: readonly string[] } }).cursor
+  if (cursor?.strategy === undefined) return 'everything at each poll'
+  return cursor.columns === undefined
+    ? `strategy ${cursor.strategy}`
+    : `strategy ${cursor.strategy} on ${cursor.columns.join(', ')}`
+}
+
+function tell(world: World, what: string, problem: string | null): boolean {
+  if (problem === null) return false
+  world.out(`✗ ${sanitise(what)}: ${sanitise(problem)}\n`)
+  return true
+}
