@@ -12,7 +12,7 @@ export type GatewayProcess = Readonly<{
   pid: number
   /** Resolves when the process has ended, however it did. */
   ended: Promise<Ended>
-  kill(signal: 'SIGKILL' | 'SIGTERM' | 'SIGSTOP' | 'SIGCONT'): void
+  kill(signal: 'SIGKILL' | 'SIGTERM' | 'SIGINT' | 'SIGSTOP' | 'SIGCONT'): void
 }>
 
 /** A folder with a config, in which erpgw is run as a process of its own: the whole product, as a user has it. */
