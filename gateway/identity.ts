@@ -47,6 +47,8 @@ export type Digests = Readonly<{
   contentHash: string
   /** A short digest per top-level field, as compact JSON text; only for saying which fields changed. */
   fieldDigests: string
+  /** UTF-16 units of the content as canonical JSON. */
+  size: number
 }>
 
 /**
@@ -65,7 +67,7 @@ export function digestsOf(data: EventData, volatile: readonly string[]): Digests
     content += `${comma}${key}:${text}`
     fields += `${comma}${key}:"${shortDigest(text)}"`
   }
-  return { contentHash: digest(`{${content}}`), fieldDigests: `{${fields}}` }
+  return { contentHash: digest(`{${content}}`), fieldDigests: `{${fields}}`, size: content.length }
 }
 
 /** The names of the fields that differ between two texts of field digests, sorted. */

@@ -44,7 +44,7 @@ export function createTasks(failed: (task: Pick<Task, 'owner' | 'name'>, error: 
   const running = new Set<Task>()
   return {
     spawn(owner, name, signal, run) {
-      const done = run(signal).catch((error: unknown) => {
+      const done = (async () => run(signal))().catch((error: unknown) => {
         if (!isAbort(error, signal)) failed({ owner, name }, error)
       })
       const task: Task = { owner, name, done: done.finally(() => void running.delete(task)) }

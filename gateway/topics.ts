@@ -34,8 +34,9 @@ export const DEFAULT_KEEP: Keep = {
 export function topicSpecs(entities: readonly string[], keep: Keep): readonly TopicSpec[] {
   return [
     ...[...entities].sort().map((entity) => compacted(entityTopic(entity), keep.historyMs)),
-    compacted(TOPICS.cursors, 0),
-    compacted(TOPICS.marks, 0),
+    // A day: a tombstone must not go before every lane that was down has seen it.
+    compacted(TOPICS.cursors, DAY_MS),
+    compacted(TOPICS.marks, DAY_MS),
     { name: TOPICS.rejects, cleanup: 'delete', keepMs: keep.rejectsMs },
     { name: TOPICS.notices, cleanup: 'delete', keepMs: keep.deliveriesMs },
     { name: TOPICS.decisions, cleanup: 'delete', keepMs: keep.auditMs },

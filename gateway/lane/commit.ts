@@ -4,13 +4,25 @@ import { changedFields, splitRecordKey } from '../identity.ts'
 import type { Commit, Draft, Placed } from '../log/port.ts'
 import type { ProjectionChange } from '../ports.ts'
 import { entityTopic } from '../topics.ts'
-import { type CursorRecord, cursorDraft, markDrafts, type StoredMark } from './cursor-record.ts'
+import {
+  type CursorRecord,
+  cursorDraft,
+  forgetMarkDrafts,
+  markDrafts,
+  type StoredMark,
+} from './cursor-record.ts'
 import type { Finding, Rejection } from './detect.ts'
 import { type LaneOptions, laneName } from './lane-options.ts'
 import { LaneStop } from './lane-stop.ts'
-import { advance, type OpenLane, placeName } from './open.ts'
+import { advance, type OpenLane, placeName, takeExpired } from './open.ts'
 import { rejectDraft } from './reject-record.ts'
 import type { View } from './view.ts'
+
+/** Half of what the embedded log takes in one transaction, for keys, headers and bookkeeping leave the rest. */
+const TRANSACTION_BYTES_MAX = 12_000_000
+
+/** Marks that one transaction forgets. */
+const TOMBSTONES_MAX = 1_000
 
 /** Of a W3C trace context: 16 for the trace, 8 for the span. */
 const TRACE_BYTES = 24
@@ -44,23 +56,38 @@ export async function commit(
   const events = change.findings.map((finding) => eventDraft(options, record, finding, at))
   const rejects = change.rejections.map((rejection) => rejectOf(options, record, rejection, at))
   const marks = markDrafts(options.gateway, laneName(options), change.marks, now)
-  const drafts = [...events, ...rejects, ...marks.drafts, ...change.extra]
+  const forgotten = lane.expired.slice(0, TOMBSTONES_MAX)
+  const drafts = [
+    ...events,
+    ...rejects,
+    ...marks.drafts,
+    ...forgetMarkDrafts(options.gateway, laneName(options), forgotten),
+    ...change.extra,
+  ]
+  const slices = sliced(drafts)
   failpoints.hit('lane.before-transact')
   const early = options.mutations?.has('projection-before-commit') === true
   if (early) applyChange(options, lane, change, [])
   if (options.mutations?.has('cursor-outside-transaction') === true && drafts.length > 0) {
     await lane.writer.transact({ records: [cursorDraft(options.gateway, record)] }, signal)
   }
-  const result = await lane.writer.transact(
-    { records: [...drafts, cursorDraft(options.gateway, record)] },
-    signal,
-  )
-  const placed = placedOrStop(result)
+  const placed: Placed[] = []
+  for (const [index, slice] of slices.entries()) {
+    // Until the last slice the cursor stays where it was: what a crash leaves undone is read again.
+    const isLast = index === slices.length - 1
+    const cursor = cursorDraft(options.gateway, isLast ? record : { ...lane.record, at })
+    placed.push(
+      ...placedOrStop(await lane.writer.transact({ records: [...slice, cursor] }, signal)).slice(
+        0,
+        slice.length,
+      ),
+    )
+  }
   failpoints.hit('lane.after-transact')
   lane.record = withOffsets(options, record, lane, placed.slice(0, events.length))
   lane.isRecorded = true
   if (!early) applyChange(options, lane, change, placed)
-  rememberMarks(lane, marks.stored)
+  rememberMarks(lane, marks.stored, forgotten.length, now)
   failpoints.hit('lane.after-apply')
 }
 
@@ -74,6 +101,22 @@ export function applyOnly(lane: OpenLane, change: Pick<Change, 'view' | 'seen'>)
     applied: lane.projection.applied() ?? advance(lane, {}),
     ...(change.seen === undefined ? {} : { seen: change.seen }),
   })
+}
+
+/** Drafts in pieces that the log takes in one transaction; at least one piece, which may be empty. */
+function sliced(drafts: readonly Draft[]): readonly (readonly Draft[])[] {
+  const slices: Draft[][] = [[]]
+  let bytes = 0
+  for (const draft of drafts) {
+    const size = draft.value?.byteLength ?? 0
+    if (bytes > 0 && bytes + size > TRANSACTION_BYTES_MAX) {
+      slices.push([])
+      bytes = 0
+    }
+    slices.at(-1)?.push(draft)
+    bytes += size
+  }
+  return slices
 }
 
 function placedOrStop(result: Commit): readonly Placed[] {
@@ -172,6 +215,9 @@ function withOffsets(
   return { ...record, topics: { ...record.topics, [topic]: { id, last } } }
 }
 
-function rememberMarks(lane: OpenLane, marks: readonly StoredMark[]): void {
-  for (const mark of marks) lane.marks.set(mark.key, mark)
+function rememberMarks(lane: OpenLane, stored: readonly StoredMark[], forgotten: number, now: number): void {
+  lane.expired.splice(0, forgotten)
+  if (stored.length === 0) return
+  for (const mark of stored) lane.marks.set(mark.key, mark)
+  lane.expired.push(...takeExpired(lane.marks, now))
 }

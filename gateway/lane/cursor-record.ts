@@ -122,3 +122,7 @@ export function markDrafts(
     stored,
   }
 }
+
+export function forgetMarkDrafts(gateway: string, lane: string, keys: readonly string[]): readonly Draft[] {
+  return keys.map((key) => ({ topic: TOPICS.marks, key: `${laneKey(gateway, lane)}/${key}`, value: null }))
+}

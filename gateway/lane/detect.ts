@@ -1,6 +1,6 @@
 import type { SourceRecord } from '../../adapters/contract.ts'
 import type { Action, EventData, Origin } from '../event.ts'
-import { digestsOf, fingerprint, recordKey } from '../identity.ts'
+import { type Digests, digestsOf, fingerprint, recordKey } from '../identity.ts'
 import type { Mapped, Mapping } from '../mapping/mapping.ts'
 import type { ProjectionRow } from '../ports.ts'
 import { LaneStop } from './lane-stop.ts'
@@ -64,6 +64,9 @@ export type Detected = {
   /** Rows that a new mapping would change, held back until `erpgw remap`. */
   heldBack: number
 }
+
+/** Three bytes each at most in UTF-8: with its envelope such an event stays below the log's limit of a record. */
+const EVENT_UNITS_MAX = 300_000
 
 /** The lane's own count of reads, as a read order; a source's own order begins with `s`. */
 export function countedOrder(reads: number): string {
@@ -141,7 +144,7 @@ export function deletion(
   const gone: ProjectionRow = {
     ...row,
     revision: row.revision + 1,
-    ...digestsOf(data, []),
+    ...versionOf(digestsOf(data, [])),
     sourceFingerprint: '',
     readOrder: order > row.readOrder ? order : row.readOrder,
     rejected: null,
@@ -292,6 +295,11 @@ function compare(
     })
     return
   }
+  if (digests.size > EVENT_UNITS_MAX) {
+    const reason = `Its event would hold ${digests.size} characters, more than the ${EVENT_UNITS_MAX} that the log takes.`
+    reject(read, { code: 'TOO_LARGE', field: null, line: null, reason }, before, view, found)
+    return
+  }
   const isRemap =
     isLive && before.sourceFingerprint === read.fingerprint && before.mappingVersion !== mapping.version
   if (isRemap && options.remap !== 'publish') {
@@ -303,7 +311,7 @@ function compare(
     sourceKey: read.record.key,
     recordKey: key,
     revision: (before?.revision ?? 0) + 1,
-    ...digests,
+    ...versionOf(digests),
     sourceFingerprint: read.fingerprint,
     readOrder: read.order,
     rowVersion: read.record.rowVersion,
@@ -323,4 +331,11 @@ function compare(
     time: mapped.time ?? read.record.changedAt,
     origin: isRemap ? 'remap' : options.origin,
   })
+}
+
+function versionOf({
+  contentHash,
+  fieldDigests,
+}: Digests): Pick<ProjectionRow, 'contentHash' | 'fieldDigests'> {
+  return { contentHash, fieldDigests }
 }

@@ -113,7 +113,7 @@ export class Lane {
     }
   }
 
-  /** Publishes what a fresh read of these source keys says. */
+  /** Publishes what a fresh read of these source keys says; rejected rows that are gone are forgotten. */
   async reread(
     keys: readonly string[],
     connection: SourceConnection,
@@ -121,7 +121,10 @@ export class Lane {
   ): Promise<RunCounts> {
     const work = this.#work(connection, 'main', signal)
     const { records, order } = await work.source.read(keys)
-    return this.#publish(work, records, order)
+    const counts = await this.#publish(work, records, order)
+    const found = new Set(records.map((record) => record.key))
+    this.#forgetRejected(keys.filter((key) => !found.has(key)))
+    return counts
   }
 
   /** Publishes what these records say, as if they were read now: rejects of a source that cannot read single rows. */
@@ -146,6 +149,14 @@ export class Lane {
   async hold(code: HoldCode, message: string, details: Json, signal: AbortSignal): Promise<void> {
     const since = new Date(this.options.ports.runtime.wall()).toISOString()
     await this.rewrite({ hold: { code, message, details, since } }, [], signal)
+  }
+
+  /** Rows that were never published and are no longer in the source: nothing is left to say about them. */
+  #forgetRejected(keys: readonly string[]): void {
+    const { projection } = this.#mustBeOpen()
+    const rows = [...projection.rows(keys).values()].filter((row) => row.revision === 0)
+    if (rows.length === 0) return
+    projection.apply({ rows: [], forgotten: rows.map((row) => row.sourceKey), applied: null })
   }
 
   #mustBeOpen(): OpenLane {

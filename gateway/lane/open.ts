@@ -24,6 +24,8 @@ export type OpenLane = {
   /** False until the record stands in the log. */
   isRecorded: boolean
   marks: Map<string, StoredMark>
+  /** Keys of marks that may be forgotten, for the next transactions to say so. */
+  expired: string[]
   topics: ReadonlyMap<string, TopicState>
   /** What was found at the start that a person must decide about. */
   trouble: LaneStop | null
@@ -43,13 +45,14 @@ export async function openLane(options: LaneOptions, signal: AbortSignal): Promi
     const stored = await readCursorRecord(options, topics, signal)
     const record = stored ?? firstRecord(options)
     const losses = stored === null ? null : await findLosses(options, stored, topics, signal)
-    const marks = await readMarks(options, topics, signal)
+    const { marks, expired } = await readMarks(options, topics, signal)
     const lane: OpenLane = {
       writer,
       projection,
       record,
       isRecorded: stored !== null,
       marks,
+      expired,
       topics,
       trouble: losses,
     }
@@ -127,7 +130,7 @@ async function readMarks(
   options: LaneOptions,
   topics: ReadonlyMap<string, TopicState>,
   signal: AbortSignal,
-): Promise<Map<string, StoredMark>> {
+): Promise<Pick<OpenLane, 'marks' | 'expired'>> {
   const prefix = `${laneKey(options.gateway, laneName(options))}/`
   const now = options.ports.runtime.wall()
   const marks = new Map<string, StoredMark>()
@@ -135,10 +138,18 @@ async function readMarks(
     if (record.key?.startsWith(prefix) !== true) continue
     const key = record.key.slice(prefix.length)
     const mark = record.value === null ? null : (decodeJson(record.value) as StoredMark)
-    if (mark === null || mark.until < now) marks.delete(key)
+    if (mark === null) marks.delete(key)
     else marks.set(key, mark)
   }
-  return marks
+  return { marks, expired: takeExpired(marks, now) }
+}
+
+/** Takes out the marks that may be forgotten. Marks come in the order of time, so the oldest are met first. */
+export function takeExpired(marks: Map<string, StoredMark>, now: number): string[] {
+  const expired: string[] = []
+  for (const [key, { until }] of marks) if (until < now) expired.push(key)
+  for (const key of expired) marks.delete(key)
+  return expired
 }
 
 async function* everyRecord(

@@ -14,13 +14,18 @@ export type RejectRecord = Readonly<{
   rule: string | null
   reason: string
   where: string
-  /** The source's own bytes, base64. */
+  /** The source's own bytes, base64; the first RAW_BYTES_MAX of them. */
   raw: string
+  /** How many there were. */
+  rawBytes: number
   fingerprint: string
   readOrder: string
   mappingVersion: string
   at: string
 }>
+
+/** What of a rejected record is kept: in base64 it stays well below the log's limit of a record. */
+const RAW_BYTES_MAX = 600_000
 
 export function rejectKeyPrefix(gateway: string, lane: string): string {
   return `${laneKey(gateway, lane)}/`
@@ -46,7 +51,8 @@ export function rejectDraft(
     rule: rejection.line === null ? null : `${context.mappingName}.yaml:${rejection.line}`,
     reason: rejection.reason,
     where: rejection.where,
-    raw: Buffer.from(rejection.raw).toString('base64'),
+    raw: Buffer.from(rejection.raw.subarray(0, RAW_BYTES_MAX)).toString('base64'),
+    rawBytes: rejection.raw.byteLength,
     fingerprint: rejection.fingerprint,
     readOrder: rejection.readOrder,
     mappingVersion: context.mappingVersion,

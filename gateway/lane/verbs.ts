@@ -183,8 +183,9 @@ function collectReject(record: LogRecord, prefix: string, found: Map<string, Sou
 }
 
 function rawData(reject: RejectRecord): SourceRecord['data'] | null {
-  if (reject.code === 'UNREADABLE') return null
-  const value: unknown = JSON.parse(Buffer.from(reject.raw, 'base64').toString('utf8'))
+  const raw = Buffer.from(reject.raw, 'base64')
+  if (reject.code === 'UNREADABLE' || raw.byteLength < reject.rawBytes) return null
+  const value: unknown = JSON.parse(raw.toString('utf8'))
   return typeof value === 'object' && value !== null ? (value as SourceRecord['data']) : null
 }
 

@@ -22,7 +22,10 @@ export type TopicState = Readonly<{
   faults: readonly string[]
 }>
 
-/** A record to append. `value` null is a tombstone in a compacted topic. `key` null goes to partition 0. */
+/**
+ * A record to append. `value` null is a tombstone in a compacted topic. `key` null goes to partition 0, and is
+ * refused in a compacted topic.
+ */
 export type Draft = Readonly<{
   topic: string
   key: string | null
@@ -64,8 +67,12 @@ export type Commit = Readonly<
   | { kind: 'unknown'; reason: string }
 >
 
-/** One writer with a lasting identity. Transactions of one writer are sequential. */
+/** One writer with a lasting identity. */
 export interface Writer {
+  /**
+   * Aborted before anything was sent it rejects with the signal's reason; aborted afterwards it is `unknown`. One
+   * transaction of a writer at a time, and none after `unknown`: anything else is a bug of the caller and throws.
+   */
   transact(transaction: Transaction, signal: AbortSignal): Promise<Commit>
   close(): Promise<void>
 }

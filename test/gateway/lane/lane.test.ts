@@ -240,6 +240,40 @@ describe('rejects', () => {
     expect(await story(bench.log, 'P1')).toEqual(['created 1 0'])
   })
 
+  test('a rejected row that is gone is no longer counted', async () => {
+    const bench = createBench()
+    put(bench.table, 'k1', { number: 'P1', amount: 'poison' })
+    await runOnce(bench)
+    bench.table.rows.delete('k1')
+    const result = await verb(bench, { verb: 'retry-rejects', feed: 'payments' })
+    expect(result).toEqual({ tried: 1, published: 0, rejectedAgain: 0 })
+  })
+
+  test('a record too large for the log is a reject, and its neighbours flow [P5]', async () => {
+    const bench = createBench()
+    put(bench.table, 'k1', { number: 'P1', amount: '大'.repeat(400_000) })
+    put(bench.table, 'k2', { number: 'P2', amount: 'A' })
+    await runOnce(bench)
+    const [reject] = await rejects(bench.log)
+    expect(reject).toMatchObject({ code: 'TOO_LARGE', sourceKey: 'k1' })
+    expect(Number(reject?.['rawBytes'])).toBeGreaterThan(1_200_000)
+    expect(await story(bench.log, 'P2')).toEqual(['created 1 A'])
+  })
+
+  test('a batch larger than a transaction goes in several, in order', async () => {
+    const bench = createBench()
+    bench.table.page = 100
+    const long = 'x'.repeat(250_000)
+    for (let row = 0; row < 100; row += 1)
+      put(bench.table, `k${row % 50}`, { number: `P${row % 50}`, amount: `${row} ${long}` })
+    await runOnce(bench)
+    expect(await events(bench.log)).toHaveLength(100)
+    expect((await story(bench.log, 'P7')).map((line) => line.slice(0, 14))).toEqual([
+      'created 1 7 xx',
+      'changed 2 57 x',
+    ])
+  })
+
   test('a source that cannot read single rows has its rejects tried from the log', async () => {
     const bench = createBench()
     bench.table.canRead = false
