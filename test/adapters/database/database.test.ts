@@ -1,7 +1,8 @@
-import { afterAll } from 'vitest'
+import { afterAll, describe } from 'vitest'
 import { adapter } from '../../../adapters/database/adapter.ts'
 import { testAdapter } from '../../kit/adapter-contract.ts'
 import { startPglite } from './pglite-source.ts'
+import { testSituations } from './situations.ts'
 import { TABLE_WORLDS } from './tables.ts'
 
 const pglite = await startPglite()
@@ -10,3 +11,5 @@ afterAll(() => pglite.stop())
 // Every ninth call is broken off here; test/integration breaks off each of them, on a real server.
 for (const { title, make } of TABLE_WORLDS)
   testAdapter(`a table read ${title}`, { adapter, world: async () => make(await pglite.source()), every: 9 })
+
+describe('in a table of PostgreSQL', () => testSituations(pglite.source))
