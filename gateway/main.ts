@@ -23,7 +23,7 @@ import { createMemoryProjection } from './node/projection.ts'
 import { createRuntime } from './node/runtime.ts'
 import { createThreadHosts } from './node/threads.ts'
 import { createRedactor } from './redactor.ts'
-import { createTasks, type Logger, NO_FAILPOINTS } from './runtime.ts'
+import { createTasks, isAbort, type Logger, NO_FAILPOINTS } from './runtime.ts'
 import { feedEntities, sourceOptions } from './wiring.ts'
 
 /** The program: wires real ports to the command line. With `worker.ts` the only file that knows what stands behind them. */
@@ -65,7 +65,10 @@ const world: World = {
   version: packageVersion(),
   user: userInfo().username,
   isTerminal: process.stderr.isTTY === true,
-  columns: process.stderr.columns ?? 100,
+  get columns() {
+    // A terminal may be made larger meanwhile; some say 0 where they do not know.
+    return process.stderr.columns || 100
+  },
   out: (text) => void process.stdout.write(redactor.redact(text)),
   err: (text) => void process.stderr.write(redactor.redact(text)),
   signal: stopping.signal,
@@ -100,12 +103,16 @@ const world: World = {
   readLog: (config) => openEmbeddedReader({ folder: logFolder(config), runtime }),
 }
 
-process.exitCode = await runCommandLine(world)
+const exitCode = await runCommandLine(world)
+// A log that failed ends the gateway as if it had been asked to, and has left its own code.
+if (exitCode !== 0 || process.exitCode === undefined) process.exitCode = exitCode
 // Drivers may keep sockets open that nobody needs any more.
 setTimeout(() => process.exit(), 1_000).unref()
 
 async function openGateway(config: Config, language: Language): Promise<OpenGateway> {
   mkdirSync(config.data, { recursive: true, mode: 0o700 })
+  const problem = folderProblem(config.data)
+  if (problem !== null) throw new Error(`The data cannot be kept there: ${problem}.`)
   if (config.log.driver !== 'embedded') throw new Error('Only the embedded log can be opened by erpgw.')
   const logger = processLogger()
   const log = await createEmbeddedLog({
@@ -151,9 +158,16 @@ async function openGateway(config: Config, language: Language): Promise<OpenGate
     publisher,
   })
   const ending = new AbortController()
+  const prune = (signal: AbortSignal) =>
+    log.prune(runtime.wall(), signal).catch((error: unknown) => {
+      if (isAbort(error, signal)) throw error
+      // What was not dropped now is dropped the next time; reading goes on meanwhile.
+      const reason = error instanceof Error ? error.message : String(error)
+      logger.warn('Old records could not be dropped; it is tried again.', { reason, afterMs: PRUNE_EVERY_MS })
+    })
   const pruning = tasks.spawn('log', 'prune', ending.signal, async (signal) => {
     while (!signal.aborted) {
-      await log.prune(runtime.wall(), signal)
+      await prune(signal)
       await runtime.sleep(PRUNE_EVERY_MS, signal)
     }
   })
@@ -184,16 +198,36 @@ function processLogger(): Logger {
 }
 
 function folderProblem(folder: string): string | null {
-  if (!existsSync(folder)) {
-    const parent = dirname(folder)
-    return parent === folder ? `there is no ${folder}` : folderProblem(parent)
+  if (existsSync(folder)) return ownFolderProblem(folder)
+  let parent = dirname(folder)
+  while (!existsSync(parent)) parent = dirname(parent)
+  return canWrite(parent) ? null : `this user may not make a folder in ${parent}`
+}
+
+function ownFolderProblem(folder: string): string | null {
+  const { mode, uid, isDirectory } = describe(folder)
+  if (!isDirectory) return `${folder} is a file; name another folder as data`
+  const self = process.getuid?.()
+  if (self !== undefined && uid !== self) {
+    return `${folder} belongs to another user (id ${uid}); run: chown ${self} '${folder}'`
   }
-  if (!statSync(folder).isDirectory()) return `${folder} is a file; name another folder as data`
+  if (self !== undefined && (mode & 0o077) !== 0) {
+    return `${folder} is open to others; run: chmod 700 '${folder}'`
+  }
+  return canWrite(folder) ? null : `this user may not write to ${folder}; run: chmod 700 '${folder}'`
+}
+
+function describe(path: string) {
+  const found = statSync(path)
+  return { mode: found.mode, uid: found.uid, isDirectory: found.isDirectory() }
+}
+
+function canWrite(folder: string): boolean {
   try {
     accessSync(folder, constants.W_OK | constants.X_OK)
-    return null
+    return true
   } catch {
-    return `this user may not write to ${folder}; give it the folder, or name another as data`
+    return false
   }
 }
 

@@ -37,6 +37,10 @@ export type ThreadOptions = Readonly<{
   connectLog: () => Readonly<{ descriptor: EmbeddedDescriptor; port: EmbeddedDescriptor['port'] }>
   logger: Logger
   failpoint: FailpointSetting | null
+  /** The program of a thread, where it is not `worker.ts`. */
+  worker?: URL
+  /** How long a source may take to finish the batch under way before its thread is ended. */
+  stopMs?: number
 }>
 
 /**
@@ -62,8 +66,8 @@ export function createThreadHosts(options: ThreadOptions): SourceHosts {
   }
 }
 
-/** How long a source may take to finish the batch under way before its thread is ended. */
-const STOP_MS = 20_000
+/** Supervisors of services give a process 20 s or more to end; the rest is for the log and the publisher. */
+const STOP_MS = 15_000
 
 type Waiting = Readonly<{ source: string; resolve: (value: Json) => void; reject: (error: Error) => void }>
 type Ending = Readonly<{ resolve: () => void; reject: (error: Error) => void }>
@@ -73,11 +77,13 @@ class SourceThread {
   readonly #logger: Logger
   readonly #waiting = new Map<number, Waiting>()
   readonly #endings = new Map<string, Ending>()
+  readonly #stopMs: number
   #requests = 0
   isDead = false
 
   constructor(options: ThreadOptions, name: string) {
     this.#logger = options.logger
+    this.#stopMs = options.stopMs ?? STOP_MS
     const { descriptor, port } = options.connectLog()
     const settings: ThreadSettings = {
       config: options.config,
@@ -87,7 +93,7 @@ class SourceThread {
     }
     // Run from the sources or from the built package.
     const file = import.meta.url.endsWith('.ts') ? '../worker.ts' : '../worker.js'
-    this.#worker = new Worker(new URL(file, import.meta.url), {
+    this.#worker = new Worker(options.worker ?? new URL(file, import.meta.url), {
       workerData: settings,
       transferList: [port],
       name,
@@ -108,9 +114,11 @@ class SourceThread {
       request: (request) => this.#request(source, request),
       stop: async () => {
         this.#tell({ kind: 'stop', source })
-        const late = AbortSignal.timeout(STOP_MS)
+        const late = AbortSignal.timeout(this.#stopMs)
         const given = new Promise<void>((resolve) => late.addEventListener('abort', () => resolve()))
         await Promise.race([done.catch(() => undefined), given])
+        // A thread that burns or hangs hears nothing any more; what it had not committed is read again.
+        if (late.aborted) this.#died(`it did not stop within ${this.#stopMs} ms`)
         if (this.#endings.size === 0) await this.close()
       },
     }
