@@ -60,7 +60,11 @@ export function createDingTalkClient(
   const tokens = app === null ? null : createAccessTokens({ api, ...app, http, runtime })
   const appCall = (path: string, body: (robotCode: string) => Body, deadline: bigint, signal: AbortSignal) =>
     app === null || tokens === null
-      ? Promise.resolve<Sent>({ kind: 'refused', code: 'NO_APP', reason: 'The config names no dingtalk.app' })
+      ? Promise.resolve<Sent>({
+          kind: 'refused',
+          code: 'NO_APP',
+          reason: 'dingtalk.app is not configured, or a secret that it refers to is not there',
+        })
       : callApp({ http, runtime, tokens, url: api + path, body: body(app.robotCode), deadline }, signal)
   return {
     sendToUsers: (userIds, message, deadline, signal) =>

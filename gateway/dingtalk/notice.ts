@@ -7,11 +7,11 @@ import { LANGUAGES } from './figures.ts'
  * How a notice stands. `planned` waits for its call (or for its next one), `sending` may be under way, the others
  * are final: each notice ends in exactly one of them.
  */
-export const NOTICE_STATES = ['planned', 'sending', 'sent', 'failed', 'unknown', 'suppressed'] as const
+const NOTICE_STATES = ['planned', 'sending', 'sent', 'failed', 'unknown', 'suppressed'] as const
 export type NoticeState = (typeof NOTICE_STATES)[number]
 
 /** Through what it goes out. Only a webhook takes an idempotency key. */
-export const CHANNELS = ['app-person', 'app-group', 'webhook', 'none'] as const
+const CHANNELS = ['app-person', 'app-group', 'webhook', 'none'] as const
 export type ChannelKind = (typeof CHANNELS)[number]
 
 const NoticeShape = z.strictObject({

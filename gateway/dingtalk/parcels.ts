@@ -29,7 +29,7 @@ export type Parcels = Readonly<{
   add(open: readonly OpenNotice[], mode: Parcel['mode'], notBefore: bigint): readonly Parcel[]
   /** Parcels that nothing before them holds up and whose time has come. */
   ready(now: bigint): readonly Parcel[]
-  /** The earliest `notBefore` in the future of a parcel that nothing before it holds up. */
+  /** The earliest `notBefore` after `now` of a parcel that nothing before it holds up. */
   nextDue(now: bigint): bigint | null
   /** Takes out what has ended. */
   sweep(): void

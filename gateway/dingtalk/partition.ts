@@ -1,28 +1,31 @@
+import { LogError } from '../log/errors.ts'
 import type { Assignment } from '../log/port.ts'
 import { isAbort } from '../runtime.ts'
-import { type EndedCall, lostOf, makeCall, tellGovernor, type Way, wayOf } from './calls.ts'
-import type { Sent } from './client.ts'
-import type { Grant } from './governor.ts'
-import { followInput, type Input } from './input.ts'
-import { createLedger, type Ledger } from './ledger.ts'
-import { isFinal, type Notice } from './notice.ts'
-import { createParcels, type OpenNotice, type Parcel, type Parcels } from './parcels.ts'
+import { TOPICS } from '../topics.ts'
+import { followInput } from './input.ts'
+import { createLedger } from './ledger.ts'
+import type { Notice } from './notice.ts'
+import { createParcels } from './parcels.ts'
 import { recover } from './recovery.ts'
 import { resume } from './resume.ts'
-import { settle } from './settle.ts'
-import { createWaker, type Waker } from './waker.ts'
-import { CALL_MS, CALL_OVER_MS, type Results, type Work } from './work.ts'
+import {
+  applyEnded,
+  choose,
+  MOVE_EVENTS,
+  OPEN_MAX,
+  plan,
+  type Session,
+  type Starting,
+  start,
+} from './session.ts'
+import { createWaker } from './waker.ts'
+import type { Results, Work } from './work.ts'
 
-/** Open notices at which reading pauses. */
-const OPEN_MAX = 500
-/** Notices in one transaction. */
-const PLANNED_MAX = 100
-/** Calls under way at the same time for one input partition. */
-const CALLS_MAX = 8
 const TRANSACT_MS = 20_000
 /** Events that concern no route move the position together. */
 const MOVE_MS = 2_000
-const MOVE_EVENTS = 5_000
+/** How often the ends of the notices topic are looked up. */
+const REFRESH_MS = 600_000
 /** Records that a start would read in vain before the open group is moved for their sake alone. */
 const SLACK_MAX = 1_000
 
@@ -36,14 +39,11 @@ export async function publishPartition(work: Work, assignment: Assignment): Prom
   let lost = 0
   try {
     for (let isFirst = true; !assignment.signal.aborted; isFirst = false) {
-      const end = await runSession(work, assignment, results, isFirst)
+      const end = await runSession(work, assignment, results, isFirst).catch(lostOrThrow)
       if (end.kind === 'stopped') return
       lost = end.hasCommitted ? 1 : lost + 1
       const place = { topic: assignment.topic, partition: assignment.partition, reason: end.reason }
-      logger.warn(
-        'A transaction of the publisher is not known to have happened; it reads the log again.',
-        place,
-      )
+      logger.warn('The publisher lost its hold on the log and reads it again.', place)
       await runtime.sleep(Math.min(30_000, 250 * 2 ** Math.min(lost, 7)), assignment.signal)
     }
   } catch (error) {
@@ -51,22 +51,13 @@ export async function publishPartition(work: Work, assignment: Assignment): Prom
   }
 }
 
+/** While the log is away a session ends and another is tried; anything else is for whoever started the publisher. */
+function lostOrThrow(error: unknown): SessionEnd {
+  if (!(error instanceof LogError) || error.remedy !== 'retry') throw error
+  return { kind: 'lost', reason: error.message, hasCommitted: false }
+}
+
 type SessionEnd = Readonly<{ kind: 'stopped' } | { kind: 'lost'; reason: string; hasCommitted: boolean }>
-
-type Session = Readonly<{
-  work: Work
-  assignment: Assignment
-  results: Results
-  parcels: Parcels
-  ledger: Ledger
-  input: Input
-  waker: Waker
-  underWay: Set<Promise<void>>
-  ended: EndedCall[]
-  state: { crash: Readonly<{ error: unknown }> | null; movedAt: bigint; seen: number; hasCommitted: boolean }
-}>
-
-type Starting = Readonly<{ parcel: Parcel; way: Way; grant: Grant }>
 
 async function runSession(
   work: Work,
@@ -98,6 +89,7 @@ async function runSession(
     const state: Session['state'] = {
       crash: null,
       movedAt: work.ports.runtime.mono(),
+      refreshedAt: work.ports.runtime.mono(),
       seen: 0,
       hasCommitted: false,
     }
@@ -118,6 +110,8 @@ async function runSession(
       return await loop(session)
     } finally {
       input.close()
+      // What is under way ends by itself within its deadline. The next session has to know how.
+      await Promise.all(session.underWay)
     }
   } finally {
     await writer.close()
@@ -131,21 +125,17 @@ async function loop(session: Session): Promise<SessionEnd> {
     applyEnded(session)
     if (assignment.signal.aborted) break
     plan(session)
+    await refresh(session)
     const chosenAt = work.ports.runtime.mono()
     const { starting, again } = choose(session)
-    const lost = await write(session)
-    if (lost !== null) {
-      for (const { grant } of starting) grant.cancel()
-      // What is under way ends by itself within its deadline; its result must not be lost with the transaction.
-      await Promise.all(underWay)
-      return { kind: 'lost', reason: lost, hasCommitted: state.hasCommitted }
-    }
+    const lost = await writeFor(session, starting)
+    if (lost !== null) return { kind: 'lost', reason: lost, hasCommitted: state.hasCommitted }
     start(session, starting, chosenAt)
     parcels.sweep()
     work.progress({ topic, partition, position: input.position(), open: parcels.count() })
     if (parcels.count() < OPEN_MAX) input.want()
     const hasWork = input.hasMore() && parcels.count() < OPEN_MAX
-    if (!hasWork) await waker.wait(nextMoment(session, again), assignment.signal)
+    if (!hasWork) await waker.wait(nextMoment(session, again, chosenAt), assignment.signal)
     if (state.crash !== null) throw state.crash.error
   }
   await Promise.all(underWay)
@@ -155,115 +145,17 @@ async function loop(session: Session): Promise<SessionEnd> {
   return { kind: 'stopped' }
 }
 
-/** Turns ended calls into the next states of their notices. */
-function applyEnded(session: Session): void {
-  const { runtime, logger } = session.work.ports
-  for (const call of session.ended.splice(0)) {
-    const { parcel, way, sent } = call
-    const now = runtime.mono()
-    const pauseMs = tellGovernor(session.work.governor, call)
-    const isUnclear = sent.kind === 'unclear' || sent.kind === 'transient'
-    parcel.unclearCalls = isUnclear ? parcel.unclearCalls + 1 : 0
-    const forMs = Number((now - (parcel.firstCalled ?? now)) / 1_000_000n)
-    const tried = { forMs, unclearCalls: parcel.unclearCalls, isRepeatable: way.isRepeatable }
-    parcel.mode = 'waits'
-    for (const open of parcel.open.values()) {
-      const { notice } = open
-      const settled = settle(notice, way.userOf(notice.destination), sent, tried)
-      if (settled.kind === 'ends') {
-        end(session, parcel, open, settled)
-        if (settled.state !== 'sent') logger.error('A notice did not arrive for sure.', aboutOf(open.notice))
-        continue
-      }
-      const waitMs = Math.max(pauseMs, settled.againMs)
-      const { reason, isUnsure } = settled
-      next(session, open, {
-        state: 'planned',
-        until: runtime.wall() + waitMs,
-        reason,
-        isUnsure,
-        sender: null,
-      })
-      const at = now + BigInt(Math.ceil(waitMs)) * 1_000_000n
-      if (at > parcel.notBefore) parcel.notBefore = at
-    }
+/** Like `write`; calls that it does not allow give back their grants, which outlive the session. */
+async function writeFor(session: Session, starting: readonly Starting[]): Promise<string | null> {
+  let isWritten = false
+  try {
+    const lost = await write(session)
+    isWritten = lost === null
+    return lost
+  } finally {
+    if (!isWritten) for (const { grant } of starting) grant.cancel()
   }
 }
-
-/** Evaluates records until there is none, enough is open, or the transaction is full. */
-function plan(session: Session): void {
-  const { parcels, input, ledger, state, work } = session
-  const wall = work.ports.runtime.wall()
-  const now = work.ports.runtime.mono()
-  for (let planned = 0; planned < PLANNED_MAX && parcels.count() < OPEN_MAX && state.seen < MOVE_EVENTS; ) {
-    const record = input.take()
-    if (record === null) return
-    state.seen += 1
-    const notices = work.routes.notices(record, wall)
-    planned += notices.length
-    const open: OpenNotice[] = []
-    for (const notice of notices) {
-      const tracked = isFinal(notice.state) ? null : { notice, placed: null }
-      if (tracked !== null) open.push(tracked)
-      else if (notice.state === 'failed') work.ports.logger.error('A notice failed.', aboutOf(notice))
-      ledger.put(notice, tracked)
-    }
-    parcels.add(open, 'waits', now)
-  }
-}
-
-/** Chooses the parcels that go out now and puts down that they do. */
-function choose(session: Session): { starting: readonly Starting[]; again: bigint | null } {
-  const { work, parcels } = session
-  const { runtime } = work.ports
-  const now = runtime.mono()
-  const starting: Starting[] = []
-  let again: bigint | null = null
-  for (const parcel of parcels.ready(now)) {
-    if (session.underWay.size + starting.length >= CALLS_MAX) break
-    if (parcel.mode === 'waits-out') {
-      const reason = 'The gateway stopped while the message was on its way'
-      for (const open of parcel.open.values()) {
-        end(session, parcel, open, { state: 'unknown', reason, reference: null })
-        work.ports.logger.error('A notice did not arrive for sure.', aboutOf(open.notice))
-      }
-      continue
-    }
-    const lost = lostOf(parcel, work.directory)
-    for (const [id, reason] of lost) {
-      const open = parcel.open.get(id)
-      const state = open?.notice.isUnsure === true ? 'unknown' : 'failed'
-      if (open !== undefined) end(session, parcel, open, { state, reason, reference: null })
-    }
-    const way = wayOf(parcel, work.directory, work.client)
-    if (way === null) continue
-    const taken = work.governor.take(way.channel, way.window)
-    if ('again' in taken) {
-      const at = taken.again ?? now + BUSY_NS
-      if (again === null || at < again) again = at
-      continue
-    }
-    parcel.mode = 'under-way'
-    parcel.firstCalled ??= now
-    const { sender } = session.results
-    for (const open of parcel.open.values()) {
-      const attempt = open.notice.attempt + 1
-      next(session, open, {
-        state: 'sending',
-        attempt,
-        until: runtime.wall() + CALL_OVER_MS,
-        reason: null,
-        sender,
-      })
-      noteResult(session.results, open.notice.id, attempt, 'not-called')
-    }
-    starting.push({ parcel, way, grant: taken.grant })
-  }
-  return { starting, again }
-}
-
-/** A channel may be busy with calls of another partition, whose ends wake nobody here. */
-const BUSY_NS = 100_000_000n
 
 /** Commits what was put, or what has moved for long enough. Returns why nothing is known, or null. */
 async function write(session: Session): Promise<string | null> {
@@ -296,74 +188,24 @@ async function write(session: Session): Promise<string | null> {
   return null
 }
 
-function start(session: Session, starting: readonly Starting[], chosenAt: bigint): void {
-  const { work, underWay, ended, results, waker, state } = session
-  const { runtime, failpoints } = work.ports
-  // A process that slept since the commit finds no time left, and sends nothing.
-  const ends = [state.movedAt + BigInt(CALL_MS) * 1_000_000n, chosenAt + BigInt(CALL_OVER_MS) * 1_000_000n]
-  const deadline = ends.reduce((least, at) => (at < least ? at : least))
-  for (const { parcel, way, grant } of starting) {
-    const attempts = new Map([...parcel.open.values()].map(({ notice }) => [notice.id, notice.attempt]))
-    for (const [id, attempt] of attempts) results.byNotice.get(id)?.delete(attempt)
-    const call = makeCall({
-      parcel,
-      way,
-      grant,
-      deadline,
-      // Not the assignment's: whoever stops waits for the answer, or nobody would ever know it.
-      signal: runtime.deadline(CALL_MS),
-      failpoints,
-      runtime,
-      ended(call) {
-        for (const [id, attempt] of attempts) noteResult(results, id, attempt, call.sent)
-        ended.push(call)
-      },
-      crashed(error) {
-        state.crash = { error }
-      },
-    }).finally(() => {
-      underWay.delete(call)
-      waker.wake()
-    })
-    underWay.add(call)
+/**
+ * Moves the places from which a start would read behind the notices of others. The next transaction stands after the
+ * ends that are read here, so nothing open can lie before them but what is known.
+ */
+async function refresh({ work, ledger, state, assignment }: Session): Promise<void> {
+  const { log, runtime } = work.ports
+  if (runtime.mono() - state.refreshedAt < BigInt(REFRESH_MS) * 1_000_000n) return
+  for (let partition = 0; partition < work.noticePartitions; partition += 1) {
+    ledger.reach(partition, await log.end({ topic: TOPICS.notices, partition }, assignment.signal))
   }
+  state.refreshedAt = runtime.mono()
 }
 
-function noteResult(results: Results, id: string, attempt: number, ended: Sent | 'not-called'): void {
-  const known = results.byNotice.get(id) ?? new Map<number, Sent | 'not-called'>()
-  results.byNotice.set(id, known.set(attempt, ended))
-}
-
-function next(session: Session, open: OpenNotice, step: Partial<Notice>): void {
-  open.notice = { ...open.notice, at: session.work.ports.runtime.wall(), ...step }
-  session.ledger.put(open.notice, open)
-}
-
-function end(
-  session: Session,
-  parcel: Parcel,
-  open: OpenNotice,
-  step: Readonly<{ state: Notice['state']; reason: string | null; reference: string | null }>,
-): void {
-  next(session, open, {
-    state: step.state,
-    reason: step.reason,
-    reference: step.reference,
-    until: null,
-    sender: null,
-  })
-  parcel.open.delete(open.notice.id)
-}
-
-function nextMoment(session: Session, again: bigint | null): bigint | null {
-  const { work, parcels, ledger, input, state } = session
-  const now = work.ports.runtime.mono()
+function nextMoment(session: Session, again: bigint | null, chosenAt: bigint): bigint | null {
+  const { parcels, ledger, input, state } = session
   const move = ledger.hasMoved(input.position()) ? state.movedAt + BigInt(MOVE_MS) * 1_000_000n : null
-  const moments = [again, move, parcels.nextDue(now)].filter((at) => at !== null)
+  const refreshing = state.refreshedAt + BigInt(REFRESH_MS) * 1_000_000n
+  // Seen from the choice: what has come due since then, while the transaction took its time, must not be missed.
+  const moments = [again, move, refreshing, parcels.nextDue(chosenAt)].filter((at) => at !== null)
   return moments.reduce<bigint | null>((least, at) => (least === null || at < least ? at : least), null)
-}
-
-function aboutOf(notice: Notice): object {
-  const { id, state, route, destination, reason, event } = notice
-  return { notice: id, state, route, destination, reason, key: event.key }
 }

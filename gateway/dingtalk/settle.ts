@@ -16,7 +16,7 @@ export type Settlement = Readonly<
 export type Tried = Readonly<{ forMs: number; unclearCalls: number; isRepeatable: boolean }>
 
 /** For how long and how often a message is tried again, by why it did not go out. */
-export const TRIES = {
+const TRIES = {
   /** Throttled: the row of waits ends after this many calls, or this long. */
   throttledCallsMax: 12,
   throttledMsMax: 3_600_000,

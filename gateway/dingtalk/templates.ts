@@ -19,7 +19,7 @@ export type Piece = Readonly<
   { kind: 'text'; text: string } | { kind: 'value'; path: readonly string[]; format: Format }
 >
 
-export const FORMATS = ['text', 'amount', 'quantity', 'date', 'status'] as const
+const FORMATS = ['text', 'amount', 'quantity', 'date', 'status'] as const
 export type Format = (typeof FORMATS)[number]
 
 /**

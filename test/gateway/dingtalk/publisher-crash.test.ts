@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { isFinal, type Notice } from '../../../gateway/dingtalk/notice.ts'
 import { runPublisher } from '../../../gateway/dingtalk/publisher.ts'
 import { incarnate } from '../../../gateway/incarnation.ts'
+import { LogError } from '../../../gateway/log/errors.ts'
 import { createSeededFaults } from '../../../gateway/log/memory-faults.ts'
 import type { FailpointName } from '../../../gateway/runtime.ts'
 import {
@@ -142,6 +143,35 @@ describe('a publisher whose commits get lost', () => {
     }
   })
 
+  test('waits for a log that is away, and tells nothing twice', async () => {
+    for (let seed = 0; seed < 20; seed += 1) {
+      const world = await createWorld(`away ${seed}`)
+      await appended(world)
+      const ports = world.ports()
+      const { random } = world.time
+      const check = () => {
+        if (random.float() < 0.1) throw new LogError('LOG_UNAVAILABLE', 'The log is away for the moment.')
+      }
+      const log: typeof ports.log = {
+        ...ports.log,
+        async writer(identity, signal) {
+          check()
+          return ports.log.writer(identity, signal)
+        },
+        async end(partition, signal) {
+          check()
+          return ports.log.end(partition, signal)
+        },
+        readTo(partition, from, options) {
+          check()
+          return ports.log.readTo(partition, from, options)
+        },
+      }
+      await drain(world, world.options(CONFIG, { ...ports, log }))
+      expect([seed, ...(await violations(world))]).toEqual([seed])
+    }
+  })
+
   test('is fenced by the next owner of its partition, which waits its calls out', async () => {
     const world = await createWorld('fence')
     await appended(world)
@@ -155,5 +185,55 @@ describe('a publisher whose commits get lost', () => {
     await settled(world, first)
     await settled(world, second)
     expect(await violations(world)).toEqual([])
+  })
+})
+
+describe('the next owner of a partition', () => {
+  test('waits out a call that the last one began, so that no later message overtakes it', async () => {
+    const world = await createWorld('overtake')
+    const config = configWith([route('all', { to: [{ kind: 'person', person: 'lan' }] })])
+    const ports = world.ports()
+    const slow: typeof ports.http = {
+      async send(request, signal) {
+        if (request.url.includes('batchSend'))
+          await world.time.truth.sleep(10_000, new AbortController().signal)
+        return ports.http.send(request, signal)
+      },
+    }
+    await append(world.log, [eventOf({ number: 'P1', data: { number: 'first' } })])
+    const life = incarnate({ ...ports, http: slow }, { number: 1 })
+    const stop = new AbortController()
+    void runPublisher({ ...world.options(config, life.ports), signal: stop.signal }).catch(() => undefined)
+    await world.pass(1_000)
+    life.crash()
+    stop.abort()
+    await ports.log.close()
+    await append(world.log, [eventOf({ number: 'P1', revision: 2, data: { number: 'second' } })])
+    await drain(world, world.options(config, world.ports()))
+    const told = world.dingtalk.outbox.map(({ title }) => /first|second/.exec(title)?.[0])
+    expect(told).toEqual(['first', 'second'])
+  })
+
+  test('finds a notice that has been open while many others came and went', async () => {
+    const world = await createWorld('long open')
+    const config = configWith([
+      route('group', { when: 'changed.memo', to: [{ kind: 'group', group: 'purchasing' }] }),
+      route('person', { to: [{ kind: 'person', person: 'lan' }] }),
+    ])
+    world.dingtalk.webhooks.set('demo-purchasing-token', { sent: [], shutUntil: world.time.now() + 600_000 })
+    const first = eventOf({ number: 'P1', action: 'changed', changedfields: 'memo' })
+    const others = Array.from({ length: 900 }, (_, n) =>
+      eventOf({ number: `X${n}`, action: 'changed', changedfields: 'status' }),
+    )
+    await append(world.log, [first, ...others])
+    const stop = new AbortController()
+    const running = runPublisher({ ...world.options(config, world.ports()), signal: stop.signal })
+    await world.pass(300_000)
+    stop.abort()
+    await settled(world, running)
+    expect(world.dingtalk.outbox).toHaveLength(901)
+    await drain(world, world.options(config, world.ports()))
+    expect(world.dingtalk.outbox.map(({ chat }) => chat)).toContain('group:cidPurchasing000000000000000001==')
+    expect(world.dingtalk.outbox).toHaveLength(902)
   })
 })

@@ -21,9 +21,13 @@ const PERSON = configWith([route('person', { to: [{ kind: 'person', person: 'lan
 const MINUTE_MS = 60_000
 
 async function tell(world: World, config: Config, count: number, prefix = 'P'): Promise<void> {
-  await append(
-    world.log,
-    Array.from({ length: count }, (_, n) => eventOf({ number: `${prefix}${String(n).padStart(3, '0')}` })),
+  const numbers = Array.from({ length: count }, (_, n) => `${prefix}${String(n).padStart(3, '0')}`)
+  await settled(
+    world,
+    append(
+      world.log,
+      numbers.map((number) => eventOf({ number })),
+    ),
   )
   await drain(world, world.options(config, world.ports()))
 }
@@ -123,6 +127,15 @@ describe('a webhook', () => {
   })
 })
 
+test('what comes due while a transaction is slow goes out after it', async () => {
+  const world = await createWorld('slow log', { delayMs: (step) => (step === 'request' ? 3_000 : 0) })
+  fault(world, 'reset-before', 1, '/robot/send')
+  const from = world.time.now()
+  await tell(world, WEBHOOK, 1)
+  expect(await states(world)).toEqual(['sent'])
+  expect((world.dingtalk.outbox[0]?.at ?? 0) - from).toBeLessThan(30_000)
+})
+
 describe('a person', () => {
   test.each(['slow', 'reset-after', 'reset-before', 'truncated', '500', '503'] as const)(
     'is never told twice: a call that ended in %s is unknown',
@@ -132,7 +145,7 @@ describe('a person', () => {
       await tell(world, PERSON, 1)
       expect(await states(world)).toEqual(['unknown'])
       expect(world.dingtalk.outbox.length).toBeLessThanOrEqual(1)
-      expect(world.logged.join('\n')).toContain('did not arrive for sure')
+      expect(world.logged.join('\n')).toContain('Nobody can say whether a notice arrived.')
     },
   )
 
@@ -258,4 +271,41 @@ test('a restart reads what is open and not all that ever was', async () => {
   expect(all).toBeGreaterThanOrEqual(1_200)
   // Two input partitions look back a little in two partitions of notices, for the pace of webhooks.
   expect(read).toBeLessThanOrEqual(4 * 210)
+})
+
+test('an idle partition moves the place from which it would read behind the notices of others', async () => {
+  const world = await createWorld()
+  const stop = new AbortController()
+  const running = createPublisher(world.options(PERSON, world.ports())).run(stop.signal)
+  await append(world.log, [eventOf({ number: 'P1' })])
+  await world.pass(60_000)
+  const { signal } = new AbortController()
+  const others = await world.log.writer('others', signal)
+  const [told] = await readNotices(world.log)
+  const foreign = { ...told, input: { topic: 'erp.other.v1', partition: 0, offset: 0 } }
+  const value = new TextEncoder().encode(JSON.stringify(foreign))
+  for (let from = 0; from < 4_000; from += 500) {
+    await others.transact(
+      {
+        records: Array.from({ length: 500 }, (_, n) => ({
+          topic: 'gateway.notices',
+          key: `k${from + n}`,
+          value,
+        })),
+      },
+      signal,
+    )
+  }
+  await world.pass(1_300_000)
+  const inputs = [0, 1].flatMap((input) => [0, 1].map((partition) => ({ input, partition })))
+  const gaps = await Promise.all(
+    inputs.map(async ({ input, partition }) => {
+      const place = { topic: 'gateway.notices', partition }
+      const open = await world.log.position(`test.publisher.erp.payment.v1.${input}.open`, place, signal)
+      return open === null ? null : (await world.log.end(place, signal)) - open
+    }),
+  )
+  expect(gaps).toEqual([0, 0, 0, 0])
+  stop.abort()
+  await settled(world, running)
 })

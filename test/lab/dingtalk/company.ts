@@ -34,7 +34,7 @@ const CompanyShape = z.strictObject({
 /** A DingTalk organisation: its apps, people, groups and the custom robots in them. */
 export type Company = Readonly<z.output<typeof CompanyShape>>
 
-export function readCompany(path: string | URL): Company {
+function readCompany(path: string | URL): Company {
   return CompanyShape.parse(JSON.parse(readFileSync(path, 'utf8')))
 }
 

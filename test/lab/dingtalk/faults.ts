@@ -4,7 +4,7 @@ import { z } from 'zod'
  * What can go wrong on purpose. `reset-before`: the connection breaks and nothing was taken. `reset-after`: it breaks
  * after the request was carried out. `truncated`: carried out, and half of the answer arrives.
  */
-export const FAULTS = [
+const FAULTS = [
   'html',
   'barred',
   '500',

@@ -69,7 +69,7 @@ export function resetState(state: State): void {
 }
 
 /** The oldest messages go when there are too many to show. */
-export const OUTBOX_MAX = 20_000
+const OUTBOX_MAX = 20_000
 
 export function deliver(state: State, message: Omit<ChatMessage, 'id'>): ChatMessage {
   const delivered = { ...message, id: mint(state, 'msg') }
