@@ -1,0 +1,246 @@
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { installation } from '../kit/gateway-process.ts'
+import { describeWithService } from '../kit/services.ts'
+import { startDingTalk } from '../lab/dingtalk/server.ts'
+import { addArticles, configOf, openShop } from './shop/shop.ts'
+import { until } from './shop/until.ts'
+
+describe('the command line in an empty folder', () => {
+  test('says what to do next at every step, and never shows a stack', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'erpgw-new-'))
+    const gateway = installation(folder, {})
+    try {
+      const said = async (code: number, ...args: readonly string[]) => {
+        const ended = await gateway.erpgw(...args)
+        expect(ended.code, `erpgw ${args.join(' ')}\n${ended.err}`).toBe(code)
+        expect(ended.out + ended.err).not.toMatch(/^ {4}at |node:internal/m)
+        return ended.out + ended.err
+      }
+      expect(await said(2, 'run')).toContain('erpgw init')
+      expect(await said(0, 'init')).toContain('erpgw check')
+      expect(await said(2, 'init')).toContain('left as it is')
+      expect(readdirSync(folder).sort()).toEqual(['config.schema.json', 'gateway.yaml'])
+      expect(await said(2, 'check')).toMatch(/gateway\.yaml:\d+:\d+ .*the environment has no ERP_DB_PASSWORD/)
+      expect(await said(2, 'statsu')).toContain('Did you mean status?')
+      expect(await said(2, 'preview', 'erp')).toContain("missing required argument 'feed'")
+      expect(await said(2, 'events', '-n', 'many')).toContain('a number from 1 to 9999')
+      expect(await said(1, 'events')).toContain('erpgw run')
+      expect(await said(3, 'status')).toContain('erpgw run')
+      expect(await said(2, 'pause', 'epr')).toContain('did you mean "erp"')
+      expect(await said(0, 'explain')).toContain('env:ERP_DB_PASSWORD')
+      expect(await said(2, 'explain', '-c', 'nope.yaml')).toContain('There is no config at')
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+
+  test('refuses a config of 2 MB, a bomb of aliases and a secret that others can read, at once', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'erpgw-hostile-'))
+    const bomb = ['a: &a [x, x, x, x, x, x, x, x, x]']
+    for (const [n, name] of [...'bcdefghij'].entries()) {
+      const before = 'abcdefghij'[n]
+      bomb.push(`${name}: &${name} [${Array(9).fill(`*${before}`).join(', ')}]`)
+    }
+    const gateway = installation(folder, {
+      'large.yaml': `# ${'x'.repeat(2_000_000)}\n`,
+      'bomb.yaml': bomb.join('\n'),
+      'secret.yaml': configOf(
+        `{ engine: postgres, host: 127.0.0.1, port: 1, database: x, user: x, password: "file:${folder}/password" }`,
+      ),
+      password: 'canary-of-the-file',
+      'mappings/shop/item.yaml': '',
+    })
+    try {
+      chmodSync(join(folder, 'password'), 0o644)
+      for (const [config, reason] of [
+        ['large.yaml', /1 ?MB|larger|large/],
+        ['bomb.yaml', /alias/i],
+        ['secret.yaml', /chmod 600/],
+      ] as const) {
+        const started = performance.now()
+        const { code, err } = await gateway.erpgw('check', '-c', config)
+        expect(code, err).toBe(2)
+        expect(err).toMatch(reason)
+        expect(err).not.toContain('canary')
+        expect(performance.now() - started).toBeLessThan(15_000)
+      }
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+})
+
+describeWithService('postgres', 'the command line beside a running gateway', (postgres) => {
+  test('checks, previews, shows and steers; each verb also works where no gateway runs', async () => {
+    await using shop = await openShop(postgres)
+    await addArticles(shop, 30)
+    const checked = await shop.must(0, 'check')
+    expect(checked.out).toContain('✓ source erp can be read')
+    expect(checked.out).toContain('articles: shop/item, strategy snapshot')
+    const previewed = await shop.must(0, 'preview', 'erp', 'articles', '-n', '2')
+    expect(previewed.out).toMatch(/2 records as erp\.item\.v1; nothing was moved/)
+    expect(previewed.out).toMatch(/^price +numeric\(12,2\) +1\.50$/m)
+    expect(previewed.out).toContain('The mapping reads nothing from: price, updated_at')
+    expect(readdirSync(shop.folder)).not.toContain('data')
+    expect((await shop.must(2, 'preview', 'erp', 'artikles')).err).toContain('did you mean "articles"')
+
+    await shop.must(0, 'pause', 'erp', 'articles', '--reason', 'before the first run')
+    expect((await shop.runOnce(1)).err).toContain('erp articles: paused')
+    await shop.must(0, 'resume', 'erp')
+
+    const running = shop.gateway.start(['run'])
+    const follower = shop.gateway.start(['events', '--follow', '--json'])
+    try {
+      await until(
+        async () => (await shop.gateway.erpgw('status')).out.match(/articles +waiting +30 /) !== null,
+      )
+      await shop.must(0, 'pause', 'erp', 'articles')
+      expect((await shop.must(0, 'status')).out).toMatch(/articles +paused/)
+      await shop.must(0, 'resume', 'erp', 'articles')
+      await shop.must(0, 'resync', 'erp', 'articles', '--reason', 'a test')
+      await shop.must(0, 'rejects')
+      expect((await shop.must(1, 'decide', 'erp', 'articles', '--allow', '--reason', 'x')).err).toContain(
+        'not held',
+      )
+      await shop.query(`UPDATE article SET name = 'Changed' WHERE code = 'A000001'`)
+      await until(async () => (await shop.must(0, 'events', '-k', 'A000001')).out.includes('changed'))
+      expect((await shop.must(0, 'preview', 'erp', 'articles', '-n', '1')).out).toContain('1 record as')
+    } finally {
+      follower.kill('SIGINT')
+      running.kill('SIGTERM')
+    }
+    const followed = await follower.ended
+    expect(followed.code, followed.err).toBe(0)
+    for (const line of followed.out
+      .trim()
+      .split('\n')
+      .filter((text) => text !== ''))
+      JSON.parse(line)
+    const ended = await running.ended
+    expect(ended.code, ended.err).toBe(0)
+    for (const line of ended.err.trim().split('\n')) expect(JSON.parse(line)).toHaveProperty('message')
+  })
+
+  test('an unreachable server and a wrong password are said in a sentence, by check, preview and run', async () => {
+    await using shop = await openShop(postgres)
+    const password = shop.gateway.start(['check'], { SHOP_PASSWORD: 'not-the-password' })
+    const wrong = await password.ended
+    // A server that trusts loopback asks for none.
+    if (wrong.code !== 0) expect(wrong.out).toMatch(/✗ source erp: .*password/)
+    expect(wrong.out + wrong.err).not.toContain('not-the-password')
+    const config = readFileSync(join(shop.folder, 'gateway.yaml'), 'utf8')
+    shop.write('gateway.yaml', config.replace(/port: \d+/, 'port: 1'))
+    expect((await shop.must(1, 'check')).out).toMatch(/✗ source erp: .*127\.0\.0\.1:1/)
+    expect((await shop.must(1, 'preview', 'erp', 'articles')).err).toContain('127.0.0.1:1')
+  })
+
+  test('no secret of any slot reaches output, log, files or the process list, and files are private under any umask', async () => {
+    const dingtalk = await startDingTalk()
+    const canaries = {
+      CANARY_ID: 'canary-client-id-7f3a',
+      CANARY_SECRET: 'canary-client-secret-91bc',
+      CANARY_ROBOT: 'canary-robot-code-44de',
+      CANARY_HOOK: `${dingtalk.origin}/robot/send?access_token=canary-access-token-5d21`,
+      CANARY_SIGN: 'SECcanary-signature-08aa',
+    }
+    await using shop = await openShop(postgres, {
+      environment: canaries,
+      config: (connection) => `${configOf(connection)}
+dingtalk:
+  region: custom
+  api: ${dingtalk.origin}
+  oapi: ${dingtalk.origin}
+  app: { clientId: env:CANARY_ID, clientSecret: env:CANARY_SECRET, robotCode: env:CANARY_ROBOT }
+  groups:
+    buyers: { webhook: env:CANARY_HOOK, secret: env:CANARY_SIGN }
+routes:
+  all: { on: item, to: [{ group: buyers }], as: message, template: default, origins: [initial, live] }
+`,
+    })
+    let stop = () => {}
+    try {
+      const secrets = ['canary', decodeURIComponent(new URL(shop.database.url).password)].filter(
+        (one) => one !== '',
+      )
+      await addArticles(shop, 3)
+      await shop.must(0, 'check')
+      // The umask of a process is inherited by those it starts.
+      const before = process.umask(0)
+      const running = shop.gateway.start(['run'])
+      process.umask(before)
+      stop = () => running.kill('SIGTERM')
+      const seen: string[] = []
+      await until(async () => {
+        const status = await shop.gateway.erpgw('status', '--json')
+        seen.push(status.out, status.err)
+        return status.out.includes('"live": 3') && dingtalk.outbox().length > 0
+      })
+      seen.push(readFileSync(`/proc/${running.pid}/cmdline`, 'utf8'))
+      const verbs = [
+        ['check'],
+        ['explain'],
+        ['events', '--json'],
+        ['events', '-t', 'gateway.notices'],
+        ['rejects', '--raw'],
+      ]
+      for (const args of verbs) {
+        const ended = await shop.gateway.erpgw(...args)
+        seen.push(ended.out, ended.err)
+      }
+      running.kill('SIGTERM')
+      const ended = await running.ended
+      seen.push(ended.out, ended.err)
+      const files = filesBelow(join(shop.folder, 'data'))
+      expect(files.length).toBeGreaterThan(3)
+      for (const { path, mode, isFolder } of files) {
+        expect(`${path} ${mode.toString(8)}`).toBe(`${path} ${isFolder ? '700' : '600'}`)
+        if (!isFolder) seen.push(readFileSync(path, 'latin1'))
+      }
+      for (const secret of secrets) expect(seen.filter((text) => text.includes(secret))).toEqual([])
+    } finally {
+      stop()
+      await dingtalk.close()
+    }
+  })
+
+  test('what an ERP says cannot act on a terminal: rejects, events, status and decide show it as text', async () => {
+    await using shop = await openShop(postgres)
+    await addArticles(shop, 3)
+    const evil = '\x1b]0;owned\x07\x9b2J\u202egnp.exe\u2028end'
+    await shop.query('UPDATE article SET name = $1 WHERE code = $2', [evil, 'A000001'])
+    await shop.query('UPDATE article SET grp = $1 WHERE code = $2', [evil, 'A000002'])
+    await shop.query(`INSERT INTO article VALUES ($1, 'x', '0010', 1)`, [`K${evil}`])
+    await shop.gateway.erpgw('run', '--once')
+    const outputs = [
+      ['rejects', '--raw'],
+      ['rejects'],
+      ['events'],
+      ['events', '--json'],
+      ['events', '-t', 'gateway.rejects'],
+      ['events', '-t', 'gateway.cursors'],
+      ['decide', 'erp', 'articles'],
+      ['preview', 'erp', 'articles'],
+    ]
+    for (const args of outputs) {
+      const { out, err } = await shop.gateway.erpgw(...args)
+      expect(`${args.join(' ')}: ${out}${err}`).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e]/)
+    }
+    const { out } = await shop.must(0, 'events', '--json', '-k', 'A000001')
+    const event = JSON.parse(out) as { data: { item: { name: string } } }
+    expect(event.data.item.name).toBe(evil)
+  })
+})
+
+type Found = Readonly<{ path: string; mode: number; isFolder: boolean }>
+
+function filesBelow(folder: string): readonly Found[] {
+  const found = (path: string): Found => {
+    const status = statSync(path)
+    return { path, mode: status.mode & 0o777, isFolder: status.isDirectory() }
+  }
+  const inside = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+  return [found(folder), ...inside.map((name) => found(join(folder, name)))]
+}
