@@ -15,6 +15,7 @@ const MEANINGS: readonly (readonly [string, Meaning])[] = [
   ['42', { code: 'ADAPTER_CONFIG_INVALID', advice: 'check the settings of the feed', tell: true }],
   ['28', { code: 'ADAPTER_AUTH_FAILED', advice: 'check user, password and pg_hba.conf' }],
   ['3D000', { code: 'ADAPTER_CONFIG_INVALID', advice: 'check the name of the database', tell: true }],
+  ['0A', { code: 'ADAPTER_CONFIG_INVALID', advice: 'check the select', tell: true }],
   ['25006', { code: 'ADAPTER_CONFIG_INVALID', advice: 'a feed may only read', tell: true }],
   ['22', { code: 'ADAPTER_CONFIG_INVALID', advice: 'a value does not fit its type', badValue: true }],
   ['57014', { code: 'ADAPTER_TIMEOUT', advice: 'an index on the cursor columns may be missing' }],
