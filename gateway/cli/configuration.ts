@@ -12,7 +12,7 @@ export type Configured = Loaded & Readonly<{ language: Language; path: string }>
 
 /**
  * Reads the config that a command works with. Throws CommandFailure with every mistake, a line each. `needsSecrets`
- * false where the command talks to nothing.
+ * false where the command talks to nothing and maps nothing.
  */
 export function readConfiguration(world: World, path: string, needsSecrets = true): Configured {
   const language = loadLanguage(world.files, world.packageFolder)
@@ -39,5 +39,25 @@ export function readConfiguration(world: World, path: string, needsSecrets = tru
       EXIT.usage,
     )
   }
-  return { ...loaded, language, path: absolute }
+  const configured = { ...loaded, language, path: absolute }
+  if (needsSecrets) requireMappings(world, configured)
+  return configured
+}
+
+/** Compiles what every source needs, so that a mistake in a mapping is found before anything is opened. */
+function requireMappings(world: World, { config, language }: Configured): void {
+  const mistakes = new Set<string>()
+  for (const name of Object.keys(config.sources)) {
+    try {
+      void world.inspect(config, language, name).close()
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error)
+      for (const line of message.split('\n')) mistakes.add(line)
+    }
+  }
+  if (mistakes.size === 0) return
+  throw new CommandFailure(
+    ['The mappings cannot be used:', ...[...mistakes].map((line) => `  ${line}`)].join('\n'),
+    EXIT.usage,
+  )
 }

@@ -5,7 +5,7 @@ import { type CursorRecord, decodeCursorRecord, laneKey } from '../lane/cursor-r
 import { decodeReject } from '../lane/reject-record.ts'
 import type { EmbeddedReader } from '../log/embedded.ts'
 import { LogError } from '../log/errors.ts'
-import type { LogRecord } from '../log/port.ts'
+import type { LogRecord, TopicPartition } from '../log/port.ts'
 import { suggestion } from '../mapping/mistake.ts'
 import { sanitise } from '../sanitise.ts'
 import { TOPICS } from '../topics.ts'
@@ -29,16 +29,9 @@ export async function showEvents(world: World, configPath: string, options: Even
   const reader = openReader(world, config)
   try {
     const partitions = partitionsOf(reader, options.topic, 'erp.')
-    const last: LogRecord[] = []
-    const ends: number[] = []
-    for (const [index, place] of partitions.entries()) {
-      ends[index] = await reader.end(place, world.signal)
-      for await (const chunk of reader.readTo(place, 0, { signal: world.signal })) {
-        for (const record of chunk.records) if (isWanted(record, options.key)) last.push(record)
-        if (last.length > options.limit * 20) keepNewest(last, options.limit)
-      }
-    }
-    keepNewest(last, options.limit)
+    const ends = await Promise.all(partitions.map((place) => reader.end(place, world.signal)))
+    const isChosen = (record: LogRecord) => isWanted(record, options.key)
+    const last = await lastRecords(reader, partitions, ends, { ...options, isChosen, signal: world.signal })
     for (const record of last) world.out(lineOf(record, options.json))
     if (options.follow) {
       // Ends when the person has seen enough, which is no failure.
@@ -67,14 +60,10 @@ export async function showRejects(
   const { config } = readConfiguration(world, configPath, false)
   const reader = openReader(world, config)
   try {
-    const last: LogRecord[] = []
-    for (const place of partitionsOf(reader, TOPICS.rejects, '')) {
-      for await (const chunk of reader.readTo(place, 0, { signal: world.signal })) {
-        last.push(...chunk.records.filter((record) => record.value !== null))
-        if (last.length > options.limit * 20) keepNewest(last, options.limit)
-      }
-    }
-    keepNewest(last, options.limit)
+    const partitions = partitionsOf(reader, TOPICS.rejects, '')
+    const ends = await Promise.all(partitions.map((place) => reader.end(place, world.signal)))
+    const isChosen = (record: LogRecord) => record.value !== null
+    const last = await lastRecords(reader, partitions, ends, { ...options, isChosen, signal: world.signal })
     const rejects = last.flatMap(({ value }) => (value === null ? [] : [decodeReject(value)]))
     if (rejects.length === 0) {
       world.out('No record was rejected.\n')
@@ -151,6 +140,48 @@ function partitionsOf(reader: EmbeddedReader, topic: string | null, prefix: stri
   return chosen.flatMap(({ name, partitions }) =>
     Array.from({ length: partitions }, (_, partition) => ({ topic: name, partition })),
   )
+}
+
+type Choice = Readonly<{ limit: number; isChosen: (record: LogRecord) => boolean; signal: AbortSignal }>
+
+/** How much of a partition is looked through first; each further look goes eight times as far back. */
+const SPAN = 1_000
+
+/** The newest of the chosen records before the ends, oldest first. Reads no more of a long log than it must. */
+async function lastRecords(
+  reader: EmbeddedReader,
+  partitions: readonly TopicPartition[],
+  ends: readonly number[],
+  choice: Choice,
+): Promise<readonly LogRecord[]> {
+  const last: LogRecord[] = []
+  for (const [index, place] of partitions.entries()) {
+    const end = ends[index] ?? 0
+    for (let span = SPAN; ; span *= 8) {
+      const from = Math.max(0, end - span)
+      const found = await recordsBetween(reader, place, from, end, choice)
+      if (found.length < choice.limit && from > 0) continue
+      last.push(...found)
+      break
+    }
+  }
+  keepNewest(last, choice.limit)
+  return last
+}
+
+async function recordsBetween(
+  reader: EmbeddedReader,
+  place: TopicPartition,
+  from: number,
+  end: number,
+  { limit, isChosen, signal }: Choice,
+): Promise<readonly LogRecord[]> {
+  const found: LogRecord[] = []
+  for await (const chunk of reader.readTo(place, from, { signal })) {
+    for (const record of chunk.records) if (record.offset < end && isChosen(record)) found.push(record)
+    if (found.length > limit * 20) keepNewest(found, limit)
+  }
+  return found
 }
 
 function isWanted(record: LogRecord, key: string | null): boolean {

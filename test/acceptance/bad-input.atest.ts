@@ -29,6 +29,31 @@ describeWithService('postgres', 'bad input', (postgres) => {
     }
   })
 
+  test('mistakes in a mapping are told with file and line before anything is opened, and so is an example that comes out otherwise', async () => {
+    await using shop = await openShop(postgres)
+    shop.write(
+      'mappings/shop/item.yaml',
+      MAPPING.replace('as: code, name: name', 'as: cod').replace('group: { from', 'groop: { from'),
+    )
+    for (const verb of [['run'], ['check'], ['preview', 'erp', 'articles']]) {
+      const { err } = await shop.must(2, ...verb)
+      expect(err).toMatch(/item\.yaml:7:\d+ fields\.item\.as: .*did you mean "code"/)
+      expect(err).toMatch(/item\.yaml:8:\d+ .*groop.*did you mean "group"/)
+    }
+    shop.write(
+      'mappings/shop/item.yaml',
+      `${MAPPING}tests:
+  - name: a bolt
+    source: { system: shop, zone: UTC }
+    record: { code: 7, name: Bolt, grp: 0010 }
+    event: { company: example, subject: 7, data: { item: { code: 7, raw: 7, name: Nut } } }
+`,
+    )
+    const { out } = await shop.must(1, 'check')
+    expect(out).toContain('✗ mapping shop/item: 1 of 1 examples come out otherwise')
+    expect(out).toMatch(/a bolt:\n.*Nut.*Bolt/)
+  })
+
   test('codes that look like numbers or answers stay exact from table and file, through a code table, to the event', async () => {
     await using shop = await openShop(postgres)
     const groups = ['0010', '1.10', '1E3', 'no', 'yes', '0x1F']

@@ -92,7 +92,7 @@ describeWithService('postgres', 'the command line beside a running gateway', (po
     await shop.must(0, 'resume', 'erp')
 
     const running = shop.gateway.start(['run'])
-    const follower = shop.gateway.start(['events', '--follow', '--json'])
+    const follower = shop.gateway.start(['events', '--follow', '--json', '-n', '100'])
     try {
       await until(
         async () => (await shop.gateway.erpgw('status')).out.match(/articles +waiting +30 /) !== null,
@@ -114,11 +114,13 @@ describeWithService('postgres', 'the command line beside a running gateway', (po
     }
     const followed = await follower.ended
     expect(followed.code, followed.err).toBe(0)
-    for (const line of followed.out
+    // Whatever is written meanwhile is shown once: at the start, or as it comes.
+    const ids = followed.out
       .trim()
       .split('\n')
-      .filter((text) => text !== ''))
-      JSON.parse(line)
+      .map((line) => (JSON.parse(line) as { id: string }).id)
+    expect(ids).toHaveLength(31)
+    expect(new Set(ids).size).toBe(31)
     const ended = await running.ended
     expect(ended.code, ended.err).toBe(0)
     for (const line of ended.err.trim().split('\n')) expect(JSON.parse(line)).toHaveProperty('message')
@@ -135,6 +137,14 @@ describeWithService('postgres', 'the command line beside a running gateway', (po
     shop.write('gateway.yaml', config.replace(/port: \d+/, 'port: 1'))
     expect((await shop.must(1, 'check')).out).toMatch(/✗ source erp: .*127\.0\.0\.1:1/)
     expect((await shop.must(1, 'preview', 'erp', 'articles')).err).toContain('127.0.0.1:1')
+    // A password that stands in a driver's message is taken out in the thread that knows it.
+    const running = shop.gateway.start(['run', '--once'], { SHOP_PASSWORD: 'ECONNREFUSED' })
+    const ended = await running.ended
+    expect(ended.code).toBe(1)
+    for (const text of [ended.out, ended.err]) {
+      expect(text).not.toContain('ECONNREFUSED')
+      expect(text).toContain('[secret]')
+    }
   })
 
   test('no secret of any slot reaches output, log, files or the process list, and files are private under any umask', async () => {
