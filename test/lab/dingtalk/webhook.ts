@@ -74,7 +74,10 @@ function isShut(state: State, token: string, now: number): boolean {
   const sent = known.sent.filter((at) => now - at < 60_000)
   const isOver = now < known.shutUntil || sent.length >= MESSAGES_PER_MINUTE_MAX
   if (!isOver) sent.push(now)
-  state.webhooks.set(token, { sent, shutUntil: isOver ? now + PENALTY_MS : known.shutUntil })
+  state.webhooks.set(token, {
+    sent,
+    shutUntil: isOver ? Math.max(known.shutUntil, now + PENALTY_MS) : known.shutUntil,
+  })
   return isOver
 }
 
