@@ -11,7 +11,7 @@ import { createPublisher } from './dingtalk/publisher.ts'
 import { createGateway } from './gateway.ts'
 import { Source } from './lane/source.ts'
 import type { Language } from './language.ts'
-import { createEmbeddedLog, openEmbeddedReader } from './log/embedded.ts'
+import { createEmbeddedLog, type EmbeddedLog, openEmbeddedReader } from './log/embedded.ts'
 import { createMemoryLog } from './log/memory.ts'
 import { askGateway, type ControlServer, controlPath, serveControlSocket } from './node/control-socket.ts'
 import { createFiles } from './node/files.ts'
@@ -158,19 +158,7 @@ async function openGateway(config: Config, language: Language): Promise<OpenGate
     publisher,
   })
   const ending = new AbortController()
-  const prune = (signal: AbortSignal) =>
-    log.prune(runtime.wall(), signal).catch((error: unknown) => {
-      if (isAbort(error, signal)) throw error
-      // What was not dropped now is dropped the next time; reading goes on meanwhile.
-      const reason = error instanceof Error ? error.message : String(error)
-      logger.warn('Old records could not be dropped; it is tried again.', { reason, afterMs: PRUNE_EVERY_MS })
-    })
-  const pruning = tasks.spawn('log', 'prune', ending.signal, async (signal) => {
-    while (!signal.aborted) {
-      await prune(signal)
-      await runtime.sleep(PRUNE_EVERY_MS, signal)
-    }
-  })
+  const pruning = tasks.spawn('log', 'prune', ending.signal, (signal) => keepPruning(log, logger, signal))
   let server: ControlServer | null = null
   return {
     gateway,
@@ -185,6 +173,20 @@ async function openGateway(config: Config, language: Language): Promise<OpenGate
       await hosts.close()
       await log.close()
     },
+  }
+}
+
+async function keepPruning(log: EmbeddedLog, logger: Logger, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await log.prune(runtime.wall(), signal)
+    } catch (error) {
+      if (isAbort(error, signal)) throw error
+      // What was not dropped now is dropped the next time; reading goes on meanwhile.
+      const reason = error instanceof Error ? error.message : String(error)
+      logger.warn('Old records could not be dropped; it is tried again.', { reason, afterMs: PRUNE_EVERY_MS })
+    }
+    await runtime.sleep(PRUNE_EVERY_MS, signal)
   }
 }
 

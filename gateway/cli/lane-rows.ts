@@ -1,4 +1,5 @@
 import type { LaneStatus } from '../lane/status.ts'
+import { grouped } from './figures.ts'
 
 export const LANE_HEADINGS = ['SOURCE', 'FEED', 'STATE', 'ROWS', 'REJECTED', 'LAST RUN', 'NOTE'] as const
 
@@ -28,6 +29,6 @@ function note(lane: LaneStatus): string {
   if (lane.isRemapping) return 'a remap is under way'
   if (lane.isRemapPending) return 'the mapping was edited; see `erpgw remap --help`'
   const read = lane.progress?.read ?? 0
-  const soFar = read === 0 ? [] : [`${read.toLocaleString('en')} rows read`]
+  const soFar = read === 0 ? [] : [`${grouped(read)} rows read`]
   return [...(lane.phase === 'initial' ? ['first load'] : []), ...soFar].join(', ')
 }

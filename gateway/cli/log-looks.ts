@@ -3,9 +3,9 @@ import { decodeEvent } from '../envelope.ts'
 import { printableJson } from '../json-text.ts'
 import { type CursorRecord, decodeCursorRecord, laneKey } from '../lane/cursor-record.ts'
 import { decodeReject } from '../lane/reject-record.ts'
-import type { EmbeddedReader } from '../log/embedded.ts'
 import { LogError } from '../log/errors.ts'
 import type { LogRecord, TopicPartition } from '../log/port.ts'
+import type { LogReader } from '../log/reader.ts'
 import { suggestion } from '../mapping/mistake.ts'
 import { sanitise } from '../sanitise.ts'
 import { TOPICS } from '../topics.ts'
@@ -118,7 +118,7 @@ function rawText(base64: string): string {
   ).join('')
 }
 
-function openReader(world: World, config: Config): EmbeddedReader {
+function openReader(world: World, config: Config): LogReader {
   try {
     return world.readLog(config)
   } catch (error) {
@@ -127,7 +127,7 @@ function openReader(world: World, config: Config): EmbeddedReader {
   }
 }
 
-function partitionsOf(reader: EmbeddedReader, topic: string | null, prefix: string) {
+function partitionsOf(reader: LogReader, topic: string | null, prefix: string) {
   const topics = reader.topics()
   const chosen = topics.filter(({ name }) => (topic === null ? name.startsWith(prefix) : name === topic))
   if (chosen.length === 0 && topic !== null) {
@@ -149,7 +149,7 @@ const SPAN = 1_000
 
 /** The newest of the chosen records before the ends, oldest first. Reads no more of a long log than it must. */
 async function lastRecords(
-  reader: EmbeddedReader,
+  reader: LogReader,
   partitions: readonly TopicPartition[],
   ends: readonly number[],
   choice: Choice,
@@ -170,7 +170,7 @@ async function lastRecords(
 }
 
 async function recordsBetween(
-  reader: EmbeddedReader,
+  reader: LogReader,
   place: TopicPartition,
   from: number,
   end: number,

@@ -1,6 +1,7 @@
 import type { Gateway } from '../gateway.ts'
 import type { LaneStatus } from '../lane/status.ts'
 import { sanitise } from '../sanitise.ts'
+import { grouped } from './figures.ts'
 import type { World } from './world.ts'
 
 const LOOK_EVERY_MS = 1_000
@@ -35,7 +36,5 @@ function lineOf(lane: LaneStatus, before: Map<string, number>): string[] {
   const known = lane.rows?.live ?? 0
   const left =
     lane.phase !== 'initial' && known > read && rate > 0 ? `, ${Math.ceil((known - read) / rate)} s left` : ''
-  return [
-    `${sanitise(name)}: ${read.toLocaleString('en')} rows, ${Math.round(rate).toLocaleString('en')}/s${left}`,
-  ]
+  return [`${sanitise(name)}: ${grouped(read)} rows, ${grouped(Math.round(rate))}/s${left}`]
 }

@@ -10,7 +10,7 @@ const lane = { source: z.string(), feed: z.string() }
  * What may be asked of a running gateway over its control socket. The socket belongs to the user that runs the gateway;
  * who can open it may ask everything.
  */
-export const controlRequest = z.discriminatedUnion('verb', [
+const controlRequest = z.discriminatedUnion('verb', [
   z.strictObject({ verb: z.literal('status') }),
   z.strictObject({ verb: z.literal('check'), source: z.string() }),
   z.strictObject({ verb: z.literal('preview'), ...lane, limit: z.number().int().min(1).max(1_000) }),
