@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { installation } from '../kit/gateway-process.ts'
+import { readRecords } from '../kit/log-reading.ts'
 import { describeWithService } from '../kit/services.ts'
 import { startDingTalk } from '../lab/dingtalk/server.ts'
 import { addArticles, configOf, openShop } from './shop/shop.ts'
@@ -137,13 +138,13 @@ describeWithService('postgres', 'the command line beside a running gateway', (po
     shop.write('gateway.yaml', config.replace(/port: \d+/, 'port: 1'))
     expect((await shop.must(1, 'check')).out).toMatch(/✗ source erp: .*127\.0\.0\.1:1/)
     expect((await shop.must(1, 'preview', 'erp', 'articles')).err).toContain('127.0.0.1:1')
-    // A password that stands in a driver's message is taken out in the thread that knows it.
+    // A password that stands in a driver's message is taken out before anybody sees it.
     const running = shop.gateway.start(['run', '--once'], { SHOP_PASSWORD: 'ECONNREFUSED' })
     const ended = await running.ended
     expect(ended.code).toBe(1)
     for (const text of [ended.out, ended.err]) {
       expect(text).not.toContain('ECONNREFUSED')
-      expect(text).toContain('[secret]')
+      expect(text).toContain('No connection to 127.0.0.1:1')
     }
   })
 
@@ -186,7 +187,9 @@ routes:
       await until(async () => {
         const status = await shop.gateway.erpgw('status', '--json')
         seen.push(status.out, status.err)
-        return status.out.includes('"live": 3') && dingtalk.outbox().length > 0
+        const notices = await readRecords(join(shop.folder, 'data'), 'gateway.notices').catch(() => [])
+        // DingTalk knows none of these robots and says so: what it says is looked at as well.
+        return status.out.includes('"live": 3') && notices.length > 0
       })
       seen.push(readFileSync(`/proc/${running.pid}/cmdline`, 'utf8'))
       const verbs = [
