@@ -12,9 +12,6 @@ export type AnyAdapter = Adapter<z.ZodType, z.ZodObject, unknown>
 
 export const ADAPTERS: readonly AnyAdapter[] = MODULES.map((module) => module.adapter)
 
-/** The words that `kind` may be. */
-export type AdapterKind = (typeof MODULES)[number]['adapter']['kind']
-
 /** The adapter of a kind, or null where there is none. */
 export function adapterOf(kind: string): AnyAdapter | null {
   return ADAPTERS.find((adapter) => adapter.kind === kind) ?? null

@@ -28,7 +28,6 @@ const postgres = z
 export const connection = z.discriminatedUnion('engine', [postgres])
 
 export type PostgresConnection = z.output<typeof postgres>
-export type Connection = z.output<typeof connection>
 
 /** How far below the highest cursor value a poll looks again: a span of time, or of whole numbers. */
 export type Overlap = Readonly<{ kind: 'time'; ms: number } | { kind: 'numbers'; count: string }>

@@ -8,8 +8,8 @@ import { TABLE_WORLDS } from './tables.ts'
 const pglite = await startPglite()
 afterAll(() => pglite.stop())
 
-// Every ninth call is broken off here; test/integration breaks off each of them, on a real server.
+// Every thirteenth call is broken off here; test/integration breaks off each of them, on a real server.
 for (const { title, make } of TABLE_WORLDS)
-  testAdapter(`a table read ${title}`, { adapter, world: async () => make(await pglite.source()), every: 9 })
+  testAdapter(`a table read ${title}`, { adapter, world: async () => make(await pglite.source()), every: 13 })
 
 describe('in a table of PostgreSQL', () => testSituations(pglite.source))

@@ -4,9 +4,11 @@ import type { TableSource } from './tables.ts'
 
 const NEVER = new AbortController().signal
 
+type Situation = Readonly<{ name: string; run(source: TableSource, table: string): Promise<void> }>
+
 /** What happens to tables of an ERP; told once, and true of any PostgreSQL, in memory or real. */
 export function testSituations(makeSource: () => Promise<TableSource>): void {
-  const situation = (name: string, run: (source: TableSource, table: string) => Promise<void>) =>
+  for (const { name, run } of SITUATIONS)
     test(name, async () => {
       const source = await makeSource()
       try {
@@ -15,14 +17,46 @@ export function testSituations(makeSource: () => Promise<TableSource>): void {
         await source.drop()
       }
     })
-  const byTime = (table: string, overlap = '10m') => ({
-    table,
-    key: ['no'],
-    cursor: { strategy: 'watermark', columns: ['changed'], overlap },
-  })
+}
 
+function situation(name: string, run: Situation['run']): Situation {
+  return { name, run }
+}
+
+function byTime(table: string, overlap = '10m') {
+  return { table, key: ['no'], cursor: { strategy: 'watermark', columns: ['changed'], overlap } }
+}
+
+const ALTERED = (
+  [
+    ['dropped', 'DROP COLUMN amount'],
+    ['renamed', 'RENAME COLUMN amount TO total'],
+    ['widened', 'ALTER COLUMN amount TYPE text'],
+  ] as const
+).map(([how, statement]) =>
   situation(
-    'a page border between rows of one time stamp loses none and repeats none',
+    `a column that is ${how} between two pages breaks the poll off, and the next describes it [F28]`,
+    async (source, table) => {
+      await source.erp(
+        `CREATE TABLE ${table} (no int PRIMARY KEY, changed timestamp NOT NULL, amount numeric);
+         INSERT INTO ${table} SELECT no, '2026-03-01', 1 FROM generate_series(1, 10) no`,
+      )
+      const reader = createReader(await source.transport(), byTime(table), { batchRecordsMax: 4 })
+      const poll = reader.session.poll('docs', null, NEVER)[Symbol.asyncIterator]()
+      const first = await poll.next()
+      await source.erp(`ALTER TABLE ${table} ${statement}`)
+      await expect(poll.next()).rejects.toMatchObject({ code: 'ADAPTER_SCHEMA_MOVED', remedy: 'retry' })
+      reader.resumeAt(first.done === true ? null : first.value.next)
+      const rest = await reader.poll()
+      expect(rest[0]?.fields).not.toEqual(first.done === true ? null : first.value.fields)
+      expect(new Set(keysOf(rest)).size).toBeGreaterThanOrEqual(6)
+    },
+  ),
+)
+
+const SITUATIONS: readonly Situation[] = [
+  situation(
+    'a page border between rows of one time stamp loses none and repeats none [F30]',
     async (source, table) => {
       await source.erp(
         `CREATE TABLE ${table} (no int PRIMARY KEY, changed timestamp NOT NULL);
@@ -32,7 +66,7 @@ export function testSituations(makeSource: () => Promise<TableSource>): void {
       const keys = keysOf(await reader.poll())
       expect([keys.length, new Set(keys).size]).toEqual([10_000, 10_000])
     },
-  )
+  ),
 
   situation('a dropped column is gone from the fields of the next poll', async (source, table) => {
     await source.erp(
@@ -45,47 +79,24 @@ export function testSituations(makeSource: () => Promise<TableSource>): void {
     const [after] = await reader.poll()
     expect(Object.keys(before?.fields ?? {})).toEqual(['no', 'changed', 'amount'])
     expect(after?.fields).toEqual({ no: 'integer', changed: 'timestamp without time zone' })
-  })
+  }),
 
-  const altered = [
-    ['dropped', 'DROP COLUMN amount'],
-    ['renamed', 'RENAME COLUMN amount TO total'],
-    ['widened', 'ALTER COLUMN amount TYPE text'],
-  ] as const
-  for (const [how, statement] of altered)
-    situation(
-      `a column that is ${how} between two pages breaks the poll off, and the next describes it`,
-      async (source, table) => {
-        await source.erp(
-          `CREATE TABLE ${table} (no int PRIMARY KEY, changed timestamp NOT NULL, amount numeric);
-         INSERT INTO ${table} SELECT no, '2026-03-01', 1 FROM generate_series(1, 10) no`,
-        )
-        const reader = createReader(await source.transport(), byTime(table), { batchRecordsMax: 4 })
-        const poll = reader.session.poll('docs', null, NEVER)[Symbol.asyncIterator]()
-        const first = await poll.next()
-        await source.erp(`ALTER TABLE ${table} ${statement}`)
-        await expect(poll.next()).rejects.toMatchObject({ code: 'ADAPTER_SCHEMA_MOVED', remedy: 'retry' })
-        reader.resumeAt(first.done === true ? null : first.value.next)
-        const rest = await reader.poll()
-        expect(rest[0]?.fields).not.toEqual(first.done === true ? null : first.value.fields)
-        expect(new Set(keysOf(rest)).size).toBeGreaterThanOrEqual(6)
-      },
-    )
+  ...ALTERED,
 
   situation('a table that is gone is named', async (source, table) => {
     const reader = createReader(await source.transport(), byTime(table))
     await expect(reader.poll()).rejects.toMatchObject({ code: 'ADAPTER_ENTITY_UNKNOWN' })
     expect(await reader.session.check(NEVER)).toMatchObject({ ok: false })
-  })
+  }),
 
   situation('a column that is not there is named with what is', async (source, table) => {
     await source.erp(`CREATE TABLE ${table} ("No" int, changed timestamp)`)
     const reader = createReader(await source.transport(), byTime(table))
     await expect(reader.poll()).rejects.toThrow(`${table} has no column no; it is written No.`)
-  })
+  }),
 
   situation(
-    'a restored backup, whose highest value lies far below the cursor, stops the feed',
+    'a restored backup, whose highest value lies far below the cursor, stops the feed [F32]',
     async (source, table) => {
       await source.erp(
         `CREATE TABLE ${table} (no int PRIMARY KEY, changed timestamptz NOT NULL);
@@ -99,9 +110,9 @@ export function testSituations(makeSource: () => Promise<TableSource>): void {
         details: { readUpTo: '2026-03-01 12:00:00+00', highestNow: '2026-03-01 10:00:00+00' },
       })
     },
-  )
+  ),
 
-  situation('a sequence that began anew stops the feed', async (source, table) => {
+  situation('a sequence that began anew stops the feed [F32]', async (source, table) => {
     await source.erp(
       `CREATE TABLE ${table} (no int PRIMARY KEY, seq bigint); INSERT INTO ${table} VALUES (1, 1000)`,
     )
@@ -110,7 +121,7 @@ export function testSituations(makeSource: () => Promise<TableSource>): void {
     await reader.poll()
     await source.erp(`TRUNCATE ${table}; INSERT INTO ${table} VALUES (1, 1)`)
     await expect(reader.poll()).rejects.toMatchObject({ code: 'ADAPTER_CURSOR_STALE' })
-  })
+  }),
 
   situation('a row from the future does not drag the cursor with it', async (source, table) => {
     await source.erp(
@@ -123,7 +134,7 @@ export function testSituations(makeSource: () => Promise<TableSource>): void {
     expect(keysOf(await reader.poll())).toContain('3')
     await source.erp(`UPDATE ${table} SET changed = now() + interval '2 minutes' WHERE no = 2`)
     expect(keysOf(await reader.poll())).toContain('2')
-  })
+  }),
 
   situation('rows without a cursor value are read in every poll', async (source, table) => {
     await source.erp(
@@ -137,7 +148,7 @@ export function testSituations(makeSource: () => Promise<TableSource>): void {
     await expect(reader.session.startAt?.('docs', 'now', NEVER)).rejects.toMatchObject({
       code: 'ADAPTER_CONFIG_INVALID',
     })
-  })
+  }),
 
   situation('a start since a value reads that value and what is above', async (source, table) => {
     await source.erp(
@@ -151,7 +162,7 @@ export function testSituations(makeSource: () => Promise<TableSource>): void {
     expect(keysOf(await reader.poll())).toEqual(['2', '3', '5'])
     const wrong = reader.session.startAt?.('docs', { since: 'yesterday-ish' }, NEVER)
     await expect(wrong).rejects.toMatchObject({ code: 'ADAPTER_CONFIG_INVALID' })
-  })
+  }),
 
   situation('a start from now takes what is committed late, and of the same day', async (source, table) => {
     await source.erp(
@@ -163,7 +174,7 @@ export function testSituations(makeSource: () => Promise<TableSource>): void {
     expect(keysOf(await reader.poll())).toEqual([])
     await source.erp(`INSERT INTO ${table} VALUES (1, '2026-02-28'), (2, '2026-03-01'), (3, '2026-03-02')`)
     expect(keysOf(await reader.poll())).toEqual(['1', '2', '3'])
-  })
+  }),
 
   situation(
     'rows that share a key are rejected but for one, also across a page border',
@@ -185,7 +196,7 @@ export function testSituations(makeSource: () => Promise<TableSource>): void {
         )
       }
     },
-  )
+  ),
 
   situation(
     'a record comes with its lines, in their order, and without them when it has none',
@@ -215,7 +226,7 @@ export function testSituations(makeSource: () => Promise<TableSource>): void {
         'lines.qty',
       ])
     },
-  )
+  ),
 
   situation(
     'a record with more lines than can be held is rejected, and its neighbours flow',
@@ -233,7 +244,7 @@ export function testSituations(makeSource: () => Promise<TableSource>): void {
       expect(keysOf(batches)).toEqual(['1', '3', '4'])
       expect(batches.flatMap(({ unreadable }) => unreadable)).toMatchObject([{ key: '2' }])
     },
-  )
+  ),
 
   situation('a column that cannot order changes is refused with the reason', async (source, table) => {
     await source.erp(`CREATE TABLE ${table} (no int PRIMARY KEY, changed text, seq double precision, n int)`)
@@ -248,7 +259,7 @@ export function testSituations(makeSource: () => Promise<TableSource>): void {
       expect(await reader.session.check(NEVER), column).toMatchObject({ ok: false })
       await expect(reader.poll(), column).rejects.toMatchObject({ code: 'ADAPTER_CONFIG_INVALID' })
     }
-  })
+  }),
 
   situation('a check says what slows reading down or makes it unsafe', async (source, table) => {
     await source.erp(`CREATE TABLE ${table} (no int, changed timestamp)`)
@@ -261,7 +272,7 @@ export function testSituations(makeSource: () => Promise<TableSource>): void {
     await source.erp(`ALTER TABLE ${table} ADD PRIMARY KEY (no); CREATE INDEX ON ${table} (changed, no)`)
     const better = await reader.session.check(NEVER)
     expect(better.ok && (better.notes ?? []).filter((note) => !note.includes('may change'))).toEqual([])
-  })
+  }),
 
   situation('values come as the database writes them', async (source, table) => {
     await source.erp(
@@ -277,7 +288,7 @@ export function testSituations(makeSource: () => Promise<TableSource>): void {
     expect(record?.key).toBe('9223372036854775807')
     expect(TYPES.map((_, index) => record?.data[`c${index}`])).toEqual(TYPES.map(([, , text]) => text))
     expect(await reader.session.read?.('docs', ['9223372036854775807', 'x', '1'], NEVER)).toEqual([record])
-  })
+  }),
 
   situation(
     'a pass that was broken off goes on behind its last key, and a whole one follows',
@@ -302,8 +313,8 @@ export function testSituations(makeSource: () => Promise<TableSource>): void {
       await source.erp(`DELETE FROM ${table}`)
       expect(await reader.poll()).toMatchObject([{ records: [], pass: { begins: true, ends: true } }])
     },
-  )
-}
+  ),
+]
 
 /** Type, value as SQL, and the text that must arrive: no float, no zone of this machine, no rounding. */
 const TYPES: readonly (readonly [string, string, string | null])[] = [

@@ -33,7 +33,7 @@ describeWithService('postgres', 'the database adapter on a real PostgreSQL', (po
 function testOthersAtWork(postgres: Postgres): void {
   const cursor = { strategy: 'watermark', columns: ['changed'], overlap: '10m' }
 
-  test('delivers what is committed below the highest value already read', async () => {
+  test('delivers what is committed below the highest value already read [F29]', async () => {
     await using database = await postgres.database()
     const [slow, fast] = [await connected(database.url), await connected(database.url)]
     await fast.query('CREATE TABLE doc (no int PRIMARY KEY, changed timestamptz NOT NULL)')
@@ -47,7 +47,7 @@ function testOthersAtWork(postgres: Postgres): void {
     await Promise.all([slow.end(), fast.end(), reader.session.close()])
   })
 
-  test('delivers what is committed late while a broken-off round waits', async () => {
+  test('delivers what is committed late while a broken-off round waits [F29]', async () => {
     await using database = await postgres.database()
     const erp = await connected(database.url)
     await erp.query('CREATE TABLE doc (no int PRIMARY KEY, changed timestamptz NOT NULL)')
@@ -62,7 +62,7 @@ function testOthersAtWork(postgres: Postgres): void {
     await Promise.all([erp.end(), reader.session.close()])
   })
 
-  test('ends at the true versions while rows change under its pages', async () => {
+  test('ends at the true versions while rows change under its pages [F31]', async () => {
     await using database = await postgres.database()
     const erp = await connected(database.url)
     await erp.query(
