@@ -40,17 +40,18 @@ export async function runSeeds(
   const outcomes = new Map<number, Outcome>()
   const waiting = [...seeds]
   const work = async (): Promise<void> => {
-    const worker = new Worker(new URL(import.meta.url))
-    try {
-      for (let seed = waiting.shift(); seed !== undefined; seed = waiting.shift()) {
-        const outcome = await ask(worker, { seed, mutation })
-        outcomes.set(seed, outcome)
-        judged(outcome)
-        if (until(outcome)) waiting.length = 0
+    let worker = new Worker(new URL(import.meta.url))
+    for (let seed = waiting.shift(); seed !== undefined; seed = waiting.shift()) {
+      const outcome = await ask(worker, { seed, mutation })
+      if ('error' in outcome) {
+        await worker.terminate()
+        worker = new Worker(new URL(import.meta.url))
       }
-    } finally {
-      await worker.terminate()
+      outcomes.set(seed, outcome)
+      judged(outcome)
+      if (until(outcome)) waiting.length = 0
     }
+    await worker.terminate()
   }
   await Promise.all(Array.from({ length: Math.min(seeds.length, availableParallelism()) }, work))
   return seeds.flatMap((seed) => outcomes.get(seed) ?? [])
@@ -72,21 +73,31 @@ const SHOWN_MAX = 5
 
 type Question = Readonly<{ seed: number; mutation: Mutation | null }>
 
+/** The answer of a worker, or that it died or goes on for ever. Then the worker is of no more use. */
 function ask(worker: Worker, question: Question): Promise<Outcome> {
   return new Promise((resolve) => {
-    const done = (outcome: Outcome) => {
-      worker.removeAllListeners()
+    const end = (outcome: Outcome) => {
+      clearTimeout(timer)
+      worker.off('message', end)
+      worker.off('error', died)
       resolve(outcome)
     }
-    worker.once('message', done)
-    worker.once('error', (error) =>
-      done({
-        seed: question.seed,
-        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
-      }),
+    const died = (error: unknown) => end({ seed: question.seed, error: textOf(error) })
+    const timer = setTimeout(
+      () => end({ seed: question.seed, error: `It was not done after ${SEED_MS_MAX} ms: it spins.` }),
+      SEED_MS_MAX,
     )
+    worker.once('message', end)
+    worker.once('error', died)
     worker.postMessage(question)
   })
+}
+
+/** Of real time: a loop that never waits for anything cannot be stopped from within. */
+const SEED_MS_MAX = 120_000
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }
 
 async function answer({ seed, mutation }: Question, echo?: (line: string) => void): Promise<Outcome> {
@@ -94,7 +105,7 @@ async function answer({ seed, mutation }: Question, echo?: (line: string) => voi
     const mutations = new Set(mutation === null ? [] : [mutation])
     return { seed, result: await simulate(seed, { mutations, ...(echo === undefined ? {} : { echo }) }) }
   } catch (error) {
-    return { seed, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }
+    return { seed, error: textOf(error) }
   }
 }
 
