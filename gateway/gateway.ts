@@ -4,7 +4,7 @@ import type { Progress, Publisher } from './dingtalk/publisher.ts'
 import type { SourceHost, SourceHosts } from './hosts.ts'
 import type { SourceMode, SourceRequest } from './lane/source.ts'
 import type { LaneStatus } from './lane/status.ts'
-import { VerbRefused } from './lane/verbs.ts'
+import { VerbRefused } from './lane/verb-refused.ts'
 import type { TopicPartition } from './log/port.ts'
 import type { Ports } from './ports.ts'
 import { isAbort } from './runtime.ts'
@@ -39,7 +39,7 @@ export type GatewayStatus = Readonly<{
 /** How one pass of `once` ended. */
 export type OnceResult = Readonly<{
   lanes: readonly LaneStatus[]
-  published: boolean
+  /** Why a source or the publisher did not do its work, or null. */
   trouble: string | null
 }>
 
@@ -59,6 +59,10 @@ export interface Gateway {
 /** A crashed source is started again after this long, doubled each time up to the longest wait. */
 const RESTART_MS = 1_000
 const RESTART_MAX_MS = 60_000
+/** A source that has worked for this long starts its waits anew. */
+const HEALTHY_MS = 300_000
+/** How long a source may take to say how it is. */
+const STATUS_MS = 2_000
 
 type Running = { host: SourceHost | null; restarts: number; trouble: string | null; last: LaneStatus[] }
 
@@ -111,10 +115,15 @@ class RunningGateway implements Gateway {
     const lanes = (
       await Promise.all([...this.#sources.keys()].map((name) => this.#runOnce(name, signal)))
     ).flat()
-    const published = await this.#allTold(signal)
+    await this.#allTold(signal)
     publishing.abort()
     await publisher.done
-    return { lanes, published, trouble: this.#publisherTrouble }
+    const sick = [...this.#sources].filter(([, { trouble }]) => trouble !== null)
+    const troubles = [
+      ...sick.map(([name, { trouble }]) => `source ${name}: ${trouble}`),
+      ...(this.#publisherTrouble === null ? [] : [`publisher: ${this.#publisherTrouble}`]),
+    ]
+    return { lanes, trouble: troubles.length === 0 ? null : troubles.join('; ') }
   }
 
   async status(): Promise<GatewayStatus> {
@@ -151,21 +160,10 @@ class RunningGateway implements Gateway {
     const running = this.#running(name)
     const { runtime, logger } = this.#options.ports
     for (let waitMs = RESTART_MS; !signal.aborted; waitMs = Math.min(waitMs * 2, RESTART_MAX_MS)) {
-      const host = this.#options.hosts.start(name, mode)
-      running.host = host
-      const stop = () => void host.stop().catch(() => undefined)
-      signal.addEventListener('abort', stop, { once: true })
-      if (signal.aborted) stop()
-      try {
-        await host.done
-        if (signal.aborted) return
-        running.trouble = 'it ended unexpectedly'
-      } catch (error) {
-        running.trouble = error instanceof Error ? error.message : String(error)
-      } finally {
-        signal.removeEventListener('abort', stop)
-        running.host = null
-      }
+      const began = runtime.mono()
+      running.trouble = await this.#runHost(name, mode, signal)
+      if (signal.aborted) return
+      if (Number((runtime.mono() - began) / 1_000_000n) > HEALTHY_MS) waitMs = RESTART_MS
       logger.error('A source ended unexpectedly and is started again.', {
         source: name,
         reason: running.trouble,
@@ -176,19 +174,40 @@ class RunningGateway implements Gateway {
     }
   }
 
+  /** One complete run of a source; a crash is its own trouble and nobody else's. */
   async #runOnce(name: string, signal: AbortSignal): Promise<readonly LaneStatus[]> {
     const running = this.#running(name)
-    const host = this.#options.hosts.start(name, 'once')
-    running.host = host
-    const stop = () => void host.stop().catch(() => undefined)
-    signal.addEventListener('abort', stop, { once: true })
+    running.trouble = await this.#runHost(name, 'once', signal, async (host) => {
+      running.last = (await host.request({ verb: 'status' })) as unknown as LaneStatus[]
+    })
+    return running.last
+  }
+
+  /** Runs a source until it ends, however it does; why it ended, or null where it was meant to. */
+  async #runHost(
+    name: string,
+    mode: SourceMode,
+    signal: AbortSignal,
+    ended: (host: SourceHost) => Promise<void> = async () => undefined,
+  ): Promise<string | null> {
+    const running = this.#running(name)
+    const stopping = new AbortController()
     try {
+      const host = this.#options.hosts.start(name, mode)
+      running.host = host
+      const stop = () => void host.stop().catch(() => undefined)
+      const options = { once: true, signal: stopping.signal }
+      signal.addEventListener('abort', stop, options)
+      if (signal.aborted) stop()
       await host.done
-      return (await host.request({ verb: 'status' })) as unknown as readonly LaneStatus[]
+      await ended(host)
+      if (mode === 'once') await host.stop()
+      return mode === 'once' || signal.aborted ? null : 'it ended unexpectedly'
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error)
     } finally {
-      signal.removeEventListener('abort', stop)
+      stopping.abort()
       running.host = null
-      await host.stop()
     }
   }
 
@@ -209,10 +228,10 @@ class RunningGateway implements Gateway {
     }
   }
 
-  /** Whether everything that stands in the log now has been told, where there is somebody to tell. */
-  async #allTold(signal: AbortSignal): Promise<boolean> {
+  /** Waits until everything that stands in the log now has been told, where there is somebody to tell. */
+  async #allTold(signal: AbortSignal): Promise<void> {
     const { publisher, ports, config, entities } = this.#options
-    if (publisher === null) return true
+    if (publisher === null) return
     const states = await ports.log.ensure(
       topicSpecs([...new Set(entities.values())], config.log.keep),
       signal,
@@ -224,7 +243,6 @@ class RunningGateway implements Gateway {
       partitions.map(async (partition) => ({ partition, end: await ports.log.end(partition, signal) })),
     )
     await publisher.reached(ends, signal)
-    return true
   }
 
   async #sourceStatus(name: string): Promise<SourceStatus> {
@@ -232,12 +250,26 @@ class RunningGateway implements Gateway {
     const { host, restarts } = running
     if (host === null) return { source: name, restarts, lanes: running.last, trouble: running.trouble }
     try {
-      running.last = (await host.request({ verb: 'status' })) as unknown as LaneStatus[]
+      running.last = await this.#within(STATUS_MS, host.request({ verb: 'status' }))
       running.trouble = null
     } catch (error) {
       running.trouble = error instanceof Error ? error.message : String(error)
     }
     return { source: name, restarts, lanes: running.last, trouble: running.trouble }
+  }
+
+  /** What a source says of itself, or that it does not: one whose thread burns keeps nobody else's status. */
+  async #within(ms: number, asked: Promise<Json>): Promise<LaneStatus[]> {
+    const done = new AbortController()
+    const late = this.#options.ports.runtime.sleep(ms, done.signal).then(() => {
+      throw new Error(`it does not answer within ${ms} ms`)
+    })
+    late.catch(() => undefined)
+    try {
+      return (await Promise.race([asked, late])) as unknown as LaneStatus[]
+    } finally {
+      done.abort()
+    }
   }
 
   #running(name: string): Running {

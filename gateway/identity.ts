@@ -47,7 +47,7 @@ export type Digests = Readonly<{
   contentHash: string
   /** A short digest per top-level field, as compact JSON text; only for saying which fields changed. */
   fieldDigests: string
-  /** UTF-16 units of the content as canonical JSON. */
+  /** UTF-16 units of the data as canonical JSON, volatile fields and all. */
   size: number
 }>
 
@@ -58,16 +58,19 @@ export type Digests = Readonly<{
 export function digestsOf(data: EventData, volatile: readonly string[]): Digests {
   let content = ''
   let fields = ''
+  let size = 0
   for (const name of sortedKeys(data)) {
     const value = data[name]
-    if (value === null || volatile.includes(name)) continue
+    if (value === null) continue
     const key = jsonText(name)
     const text = canonicalJson(value)
+    size += key.length + text.length + 2
+    if (volatile.includes(name)) continue
     const comma = content === '' ? '' : ','
     content += `${comma}${key}:${text}`
     fields += `${comma}${key}:"${shortDigest(text)}"`
   }
-  return { contentHash: digest(`{${content}}`), fieldDigests: `{${fields}}`, size: content.length }
+  return { contentHash: digest(`{${content}}`), fieldDigests: `{${fields}}`, size }
 }
 
 /** The names of the fields that differ between two texts of field digests, sorted. */

@@ -80,9 +80,8 @@ export type ProjectionRow = Readonly<{
   /** Digest per top-level field of `data`, for `changedFields`; compact JSON text. */
   fieldDigests: string
   sourceFingerprint: string
-  /** The order of the read that was last published or found equal; compares bytewise. */
+  /** Place of the read that was last published or found equal (`read-order.ts`); compares bytewise by its count. */
   readOrder: string
-  rowVersion: string | null
   mappingVersion: string
   deleted: boolean
   /** Fingerprint of the raw bytes of a version that was rejected, and is not to be written again. */
@@ -97,6 +96,8 @@ export type Applied = Readonly<{
   lineage: string
   /** Next offset to apply, by `topic/partition`. */
   positions: Readonly<Record<string, number>>
+  /** Of the lane's cursor record that this follows: a log whose record has a lower one has lost it. */
+  sequence: number
   /** Topic ids by topic, where the log tells them. */
   topicIds: Readonly<Record<string, string | null>>
 }>

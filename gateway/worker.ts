@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { adapterOf } from '../adapters/registry.ts'
 import { Source, type SourcePorts } from './lane/source.ts'
-import { VerbRefused } from './lane/verbs.ts'
+import { VerbRefused } from './lane/verb-refused.ts'
 import { loadLanguage } from './language.ts'
 import { connectEmbeddedLog } from './log/embedded.ts'
 import { createFiles } from './node/files.ts'

@@ -40,17 +40,17 @@ export async function run(world: World, configPath: string, once: boolean): Prom
 const INTERRUPTED =
   'Stopped before everything was published. What was published stays; the next run goes on behind it.'
 
-function report(world: World, { lanes, published, trouble }: OnceResult): number {
+function report(world: World, { lanes, trouble }: OnceResult): number {
   if (world.signal.aborted) throw new CommandFailure(INTERRUPTED)
   world.out(textTable(LANE_HEADINGS, laneRows(lanes)))
   const bad = lanes.filter((lane) => lane.state !== 'waiting')
-  if (bad.length === 0 && published && trouble === null) return EXIT.ok
+  if (bad.length === 0 && trouble === null) return EXIT.ok
   const reasons = [
     ...bad.map(
       (lane) =>
         `${lane.source} ${lane.feed}: ${lane.hold?.message ?? lane.stopped?.reason ?? lane.retry?.reason ?? lane.state}`,
     ),
-    ...(trouble === null ? [] : [`publisher: ${trouble}`]),
+    ...(trouble === null ? [] : [trouble]),
   ]
   throw new CommandFailure(
     `Not everything went through:\n${reasons.map((reason) => `  ${reason}`).join('\n')}`,

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Json } from '../../adapters/contract.ts'
 import type { Gateway } from '../gateway.ts'
-import { VerbRefused } from '../lane/verbs.ts'
+import { VerbRefused } from '../lane/verb-refused.ts'
 
 const decision = z.strictObject({ by: z.string().max(200), reason: z.string().min(1).max(2_000) })
 const lane = { source: z.string(), feed: z.string() }

@@ -1,9 +1,17 @@
 import type { Batch, SourceRecord, Unreadable } from '../../adapters/contract.ts'
 import type { EventData } from '../event.ts'
-import { fingerprint, recordKey } from '../identity.ts'
+import { fingerprint } from '../identity.ts'
 import type { ProjectionRow } from '../ports.ts'
 import type { CursorRecord } from './cursor-record.ts'
-import { claimedKeys, type Detected, detect, prepare, type Read, type Rejection } from './detect.ts'
+import {
+  claimedKey,
+  type Detected,
+  detect,
+  prepare,
+  type Read,
+  type Rejection,
+  repeatedKeys,
+} from './detect.ts'
 import { blownFuse, rejectsTooMany } from './fuses.ts'
 import { dataInLog } from './identity-data.ts'
 import { laneName } from './lane-options.ts'
@@ -15,46 +23,59 @@ import type { Work } from './work.ts'
 /** How many keys a stop shows to the person who decides. */
 const SHOWN_KEYS = 20
 
+/** How often the holders of claimed record keys are looked up, each time for those that the last look brought. */
+const RIVAL_ROUNDS = 5
+
 /**
- * Decides what the records of a batch mean. Versions read before something newer was published are read again, once,
- * and counted in the same batch. Nothing is written.
+ * Decides what the records of a batch mean. Versions read before something newer was seen are read again, once, and
+ * decided in the same batch. Nothing is written.
  */
 export async function decideBatch(
   work: Work,
   records: readonly SourceRecord[],
-  order: string,
+  count: string,
   view: View,
 ): Promise<Detected> {
   const known = new Map<string, EventData>()
-  const found = await decideRecords(work, records, order, view, known)
-  if (found.stale.length > 0) {
-    const again = await work.source.read([...new Set(found.stale)])
-    const more = await decideRecords(work, again.records, again.order, view, known)
+  const wanted = await wantedRecords(work, records, count, view)
+  const found = await decideRecords(work, wanted.records, wanted.count, view, known)
+  const again = found.stale.length === 0 ? null : await work.source.read([...new Set(found.stale)])
+  if (again !== null) {
+    const more = await decideRecords(work, again.records, again.count, view, known)
     found.findings.push(...more.findings)
     found.rejections.push(...more.rejections)
   }
-  const { counts } = work.run
-  counts.read += records.length
-  for (const finding of found.findings) counts[finding.action] += 1
-  counts.rejected += found.rejections.length
-  work.run.heldBack += found.heldBack
   return found
 }
 
-/** Rejections for what the adapter could not read, each written once however often it is met. */
+/** Counts what a batch has brought. */
+export function countBatch(work: Work, read: number, found: Detected): void {
+  const { counts } = work.run
+  counts.read += read
+  for (const finding of found.findings) counts[finding.action] += 1
+  counts.rejected += found.rejections.length
+  work.run.heldBack += found.heldBack
+}
+
+/**
+ * Rejections for what the adapter could not read, each written once however often it is met. Where the batch holds a
+ * readable version of the same key, nobody can say which came first, and the row stays understood.
+ */
 export function decideUnreadable(
-  work: Work,
-  unreadable: readonly Unreadable[],
-  order: string,
+  batch: Pick<Batch, 'records' | 'unreadable'>,
+  count: string,
   view: View,
 ): readonly Rejection[] {
+  const readable = new Set(batch.records.map((record) => record.key))
   const rejections: Rejection[] = []
-  for (const { where, key, raw, reason } of unreadable) {
+  for (const { where, key, raw, reason } of batch.unreadable) {
     const sourceKey = key ?? `?${where}`
     const print = fingerprint({ raw: Buffer.from(raw).toString('base64') })
     const row = view.row(sourceKey)
     if (row?.rejected === print) continue
-    view.put({ ...(row ?? emptyRow(sourceKey)), rejected: print, readOrder: order })
+    if (!readable.has(sourceKey)) {
+      view.put({ ...(row ?? { ...emptyRow(sourceKey), readOrder: count }), rejected: print })
+    }
     rejections.push({
       sourceKey,
       code: 'UNREADABLE',
@@ -64,11 +85,9 @@ export function decideUnreadable(
       where,
       raw,
       fingerprint: print,
-      readOrder: order,
+      readOrder: count,
     })
   }
-  work.run.counts.read += unreadable.length
-  work.run.counts.rejected += rejections.length
   return rejections
 }
 
@@ -76,10 +95,12 @@ export function decideUnreadable(
  * The fields to remember, once this batch is through. Throws SCHEMA_CHANGED where a known field is gone or has another
  * type: what is missing would look like null.
  */
-export function acceptFields(work: Work, batch: Batch): CursorRecord['fields'] {
+export function acceptFields(work: Work, fields: Batch['fields']): CursorRecord['fields'] {
   const known = work.lane.record.fields
-  const { fields } = batch
-  if (fields === undefined || known === null) return fields ?? known
+  if (fields === undefined || known === null) {
+    if (fields !== undefined) work.lane.isLearnt = true
+    return fields ?? known
+  }
   const lost = Object.keys(known).filter((name) => fields[name] === undefined)
   const retyped = Object.keys(known).filter((name) => (fields[name] ?? known[name]) !== known[name])
   if (lost.length > 0 || retyped.length > 0) throw schemaChanged(known, fields, lost, retyped)
@@ -87,6 +108,7 @@ export function acceptFields(work: Work, batch: Batch): CursorRecord['fields'] {
   if (added.length === 0) return known
   const { logger } = work.options.ports
   logger.info('The source has new fields.', { lane: laneName(work.options), fields: added })
+  work.lane.isLearnt = true
   return fields
 }
 
@@ -94,20 +116,22 @@ export function acceptFields(work: Work, batch: Batch): CursorRecord['fields'] {
 export function guardFuses(work: Work, found: Detected): void {
   const { run, lane, options } = work
   const { fuse } = options.feed
-  const isFirst = lane.record.phase === 'initial'
-  if (lane.record.allowance !== 'FUSE_BLOWN' && !isFirst && run.track === 'main') {
+  const { phase, allowances } = lane.record
+  if (!allowances.includes('FUSE_BLOWN') && phase !== 'initial' && run.track === 'main') {
     const blown = blownFuse(fuse, run.counts, run.known)
     if (blown !== null) {
       const keys = found.findings.filter((one) => one.action === blown.kind).map((one) => one.row.recordKey)
       throw fuseBlown(blown, run.known, keys)
     }
   }
-  if (lane.record.allowance !== 'REJECTS_TOO_MANY' && rejectsTooMany(fuse.rejected, run.counts)) {
+  if (!allowances.includes('REJECTS_TOO_MANY') && rejectsTooMany(fuse.rejected, run.counts)) {
     const { rejected, read } = run.counts
+    const reason = found.rejections[0]?.reason ?? 'it could not be read'
     throw new LaneStop(
       'REJECTS_TOO_MANY',
-      `${rejected} of ${read} records of this run could not be understood; the last batch was not published. See \`erpgw rejects\`, mend the mapping, then run \`erpgw decide\`.`,
+      `${rejected} of ${read} records of this run could not be understood, the first because: ${reason}. The batch was not published; see \`erpgw rejects\`, mend the mapping, then run \`erpgw decide\`.`,
       { rejected, read, first: found.rejections.slice(0, SHOWN_KEYS).map(describeRejection) },
+      found.rejections,
     )
   }
 }
@@ -121,7 +145,7 @@ export function fuseBlown(
   const { kind, count, limit } = blown
   return new LaneStop(
     'FUSE_BLOWN',
-    `${count} records would be ${kind} where at most ${limit} were expected (${known} are known). Nothing of them was published; run \`erpgw decide\`.`,
+    `${count} records would be ${kind} in this run where at most ${limit} were expected (${known} are known). The batch was not published; run \`erpgw decide\`.`,
     { kind, count, limit, known, first: recordKeys.slice(0, SHOWN_KEYS) },
   )
 }
@@ -130,53 +154,114 @@ function describeRejection(rejection: Rejection): { sourceKey: string; code: str
   return { sourceKey: rejection.sourceKey, code: rejection.code, reason: rejection.reason }
 }
 
+/**
+ * The records that a batch is decided by. Where everything is read again, a source may show versions that were
+ * published long ago: then only the last of each key counts, and where it differs a fresh read says what is true now.
+ */
+async function wantedRecords(
+  work: Work,
+  records: readonly SourceRecord[],
+  count: string,
+  view: View,
+): Promise<{ records: readonly SourceRecord[]; count: string }> {
+  const { run, lane } = work
+  view.preload(
+    records.map((record) => record.key),
+    [],
+  )
+  const isKnown = (record: SourceRecord) => (view.row(record.key)?.revision ?? 0) > 0
+  const isSame = (record: SourceRecord) =>
+    view.row(record.key)?.sourceFingerprint === (record.fingerprint ?? fingerprint(record.data))
+  const isRemap = run.track === 'reread' && lane.record.reread?.kind === 'remap'
+  if (isRemap)
+    return { records: lastOfEach(records, () => true).filter((one) => isKnown(one) && isSame(one)), count }
+  if (run.origin !== 'replay') {
+    const partial = new Set(lane.record.partial)
+    return { records: partial.size === 0 ? records : lastOfEach(records, (key) => partial.has(key)), count }
+  }
+  const last = lastOfEach(records, () => true).filter((one) => run.track === 'main' || isKnown(one))
+  const doubtful = last.filter((one) => isKnown(one) && !isSame(one)).map((one) => one.key)
+  const fresh = doubtful.length === 0 ? null : await work.source.read(doubtful)
+  if (fresh === null) return { records: last, count }
+  const settled = new Set(doubtful)
+  return { records: [...last.filter((one) => !settled.has(one.key)), ...fresh.records], count: fresh.count }
+}
+
+function lastOfEach(
+  records: readonly SourceRecord[],
+  isMeant: (key: string) => boolean,
+): readonly SourceRecord[] {
+  if (repeatedKeys(records).size === 0) return records
+  const last = new Map(records.map((record) => [record.key, record]))
+  return records.filter((record) => !isMeant(record.key) || last.get(record.key) === record)
+}
+
 async function decideRecords(
   work: Work,
   records: readonly SourceRecord[],
-  order: string,
+  count: string,
   view: View,
   known: Map<string, EventData>,
 ): Promise<Detected> {
   const { mapping, system } = work.options
-  const claims = prepare(records, order, view, mapping)
-  view.preload([], claimedKeys(claims, system))
+  const claims = prepare(records, count, view, mapping)
   const { fresh, gone } = await readRivals(work, claims, view)
   const reads = [...fresh, ...claims]
   const endings = endingRows(reads, view, gone, system).filter((row) => !known.has(row.recordKey))
   for (const [key, data] of await dataInLog(work, endings)) known.set(key, data)
   const { quiet } = work.lane.record.mapping
+  const isRemap = work.run.track === 'reread' && work.lane.record.reread?.kind === 'remap'
   return detect(reads, view, {
     system,
     mapping,
     origin: work.run.origin,
-    remap: work.run.track === 'remap' ? 'publish' : quiet === mapping.version ? 'quiet' : 'hold-back',
+    remap: isRemap ? 'publish' : quiet === mapping.version ? 'quiet' : 'hold-back',
     gone,
     known,
   })
 }
 
 /**
- * Rows that hold a record key which another source key claims in this batch, as they are now: who has let go of the key
- * meanwhile, or is gone, must be published before who takes it.
+ * Rows outside the batch that hold a record key which a row of the batch claims, as they are now: who has let go of a
+ * key meanwhile, or is gone, must be published before who takes it. What they claim in turn is looked up as well.
  */
 async function readRivals(
   work: Work,
   reads: readonly Read[],
   view: View,
 ): Promise<{ fresh: readonly Read[]; gone: ReadonlySet<string> }> {
-  const { system, mapping } = work.options
-  const keys = new Set<string>()
-  for (const { record, mapped } of reads) {
-    if (mapped?.kind !== 'mapped') continue
-    const owner = view.owner(recordKey(system, mapped.company, mapped.subject))
-    if (owner !== null && !owner.deleted && owner.sourceKey !== record.key) keys.add(owner.sourceKey)
+  const { mapping, system } = work.options
+  const met = new Set(reads.map((read) => read.record.key))
+  const fresh: Read[] = []
+  const gone = new Set<string>()
+  let claiming = reads
+  for (let round = 0; round < RIVAL_ROUNDS; round += 1) {
+    const rivals = rivalKeys(claiming, view, system, met)
+    const found = rivals.length === 0 ? null : await work.source.read(rivals)
+    if (found === null) break
+    for (const key of rivals) met.add(key)
+    const there = new Set(found.records.map((record) => record.key))
+    for (const key of rivals) if (!there.has(key)) gone.add(key)
+    claiming = prepare(found.records, found.count, view, mapping)
+    fresh.push(...claiming)
   }
-  if (keys.size === 0 || !(await work.source.canRead())) return { fresh: [], gone: new Set() }
-  const { records, order } = await work.source.read([...keys])
-  for (const record of records) keys.delete(record.key)
-  const fresh = prepare(records, order, view, mapping)
-  view.preload([], claimedKeys(fresh, system))
-  return { fresh, gone: keys }
+  return { fresh, gone }
+}
+
+function rivalKeys(
+  reads: readonly Read[],
+  view: View,
+  system: string,
+  met: ReadonlySet<string>,
+): readonly string[] {
+  const claimed = reads.flatMap((read) => claimedKey(read, system) ?? [])
+  view.preload([], claimed)
+  const rivals = new Set<string>()
+  for (const key of claimed) {
+    const owner = view.owner(key)
+    if (owner !== null && !owner.deleted && !met.has(owner.sourceKey)) rivals.add(owner.sourceKey)
+  }
+  return [...rivals]
 }
 
 /** Published rows that this batch may end. */
@@ -187,16 +272,15 @@ function endingRows(
   system: string,
 ): readonly ProjectionRow[] {
   const rows = new Map<string, ProjectionRow>()
-  for (const { record, mapped } of reads) {
-    const row = view.row(record.key)
-    if (row === null || row.revision === 0 || row.deleted) continue
-    const key = mapped?.kind === 'mapped' ? recordKey(system, mapped.company, mapped.subject) : null
-    if (record.op === 'delete' || (key !== null && key !== row.recordKey)) rows.set(row.recordKey, row)
+  const add = (row: ProjectionRow | null) => {
+    if (row !== null && row.revision > 0 && !row.deleted) rows.set(row.recordKey, row)
   }
-  for (const sourceKey of gone) {
-    const row = view.row(sourceKey)
-    if (row !== null) rows.set(row.recordKey, row)
+  for (const read of reads) {
+    const row = view.row(read.record.key)
+    const key = claimedKey(read, system)
+    if (read.record.op === 'delete' || (key !== null && key !== row?.recordKey)) add(row)
   }
+  for (const sourceKey of gone) add(view.row(sourceKey))
   return [...rows.values()]
 }
 
@@ -215,4 +299,17 @@ function schemaChanged(
     `The source has another shape (${parts.join('; ')}). Nothing of it was published; run \`erpgw decide\` to accept it.`,
     { lost: [...lost], retyped: [...retyped], fields: { ...fields } },
   )
+}
+
+/** What cannot be a record of ours, as something that the adapter could not read: its neighbours go on. */
+export function splitInvalid(batch: Batch): Pick<Batch, 'records' | 'unreadable'> {
+  const unreadable: Unreadable[] = [...batch.unreadable]
+  const records = batch.records.filter((record) => {
+    if (record.key.isWellFormed()) return true
+    const reason = 'Its key holds half of a surrogate pair.'
+    const raw = new TextEncoder().encode(JSON.stringify(record))
+    unreadable.push({ where: `${record.type} ${record.key.toWellFormed()}`, key: null, raw, reason })
+    return false
+  })
+  return records.length === batch.records.length ? batch : { records, unreadable }
 }

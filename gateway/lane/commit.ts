@@ -11,15 +11,15 @@ import {
   markDrafts,
   type StoredMark,
 } from './cursor-record.ts'
-import type { Finding, Rejection } from './detect.ts'
+import { type Finding, type Rejection, repeatedKeys } from './detect.ts'
 import { type LaneOptions, laneName } from './lane-options.ts'
 import { LaneStop } from './lane-stop.ts'
 import { advance, type OpenLane, placeName, takeExpired } from './open.ts'
 import { rejectDraft } from './reject-record.ts'
 import type { View } from './view.ts'
 
-/** Half of what the embedded log takes in one transaction, for keys, headers and bookkeeping leave the rest. */
-const TRANSACTION_BYTES_MAX = 12_000_000
+/** Of event values in one transaction: below what the embedded log takes, with room for keys and bookkeeping. */
+const TRANSACTION_BYTES_MAX = 20_000_000
 
 /** Marks that one transaction forgets. */
 const TOMBSTONES_MAX = 1_000
@@ -41,7 +41,8 @@ export type Change = Readonly<{
 
 /**
  * Makes a change durable: events and rejects, then the cursor record, in one transaction; only after a commit that is
- * known does the projection follow. Throws LaneStop for every other end. Returns how many events were written.
+ * known does the projection follow. Throws LaneStop for every other end. What is more than one transaction takes goes in
+ * several, the cursor with the last of them; all versions of a key stay together.
  */
 export async function commit(
   options: LaneOptions,
@@ -52,43 +53,100 @@ export async function commit(
   const { failpoints, runtime } = options.ports
   const now = runtime.wall()
   const at = new Date(now).toISOString()
-  const record = { ...change.record, at }
-  const events = change.findings.map((finding) => eventDraft(options, record, finding, at))
-  const rejects = change.rejections.map((rejection) => rejectOf(options, record, rejection, at))
   const marks = markDrafts(options.gateway, laneName(options), change.marks, now)
   const forgotten = lane.expired.slice(0, TOMBSTONES_MAX)
-  const drafts = [
-    ...events,
-    ...rejects,
+  const set = new Set(change.marks.map((mark) => mark.key))
+  const more = [
+    ...change.rejections.map((rejection) => rejectOf(options, change.record, rejection, at)),
+    ...forgetMarkDrafts(
+      options.gateway,
+      laneName(options),
+      forgotten.filter((key) => !set.has(key)),
+    ),
     ...marks.drafts,
-    ...forgetMarkDrafts(options.gateway, laneName(options), forgotten),
     ...change.extra,
   ]
-  const slices = sliced(drafts)
+  const slices = sliced(
+    change.findings.map((finding) => ({ finding, draft: eventDraft(options, change.record, finding, at) })),
+  )
   failpoints.hit('lane.before-transact')
   const early = options.mutations?.has('projection-before-commit') === true
   if (early) applyChange(options, lane, change, [])
-  if (options.mutations?.has('cursor-outside-transaction') === true && drafts.length > 0) {
-    await lane.writer.transact({ records: [cursorDraft(options.gateway, record)] }, signal)
+  if (options.mutations?.has('cursor-outside-transaction') === true && change.findings.length > 0) {
+    const ahead = cursorDraft(options.gateway, { ...change.record, sequence: lane.record.sequence + 1, at })
+    await lane.writer.transact({ records: [ahead] }, signal)
   }
-  const placed: Placed[] = []
+  const placed: PlacedFinding[] = []
   for (const [index, slice] of slices.entries()) {
-    // Until the last slice the cursor stays where it was: what a crash leaves undone is read again.
     const isLast = index === slices.length - 1
-    const cursor = cursorDraft(options.gateway, isLast ? record : { ...lane.record, at })
-    placed.push(
-      ...placedOrStop(await lane.writer.transact({ records: [...slice, cursor] }, signal)).slice(
-        0,
-        slice.length,
-      ),
+    const drafts = [...slice.map(({ draft }) => draft), ...(isLast ? more : [])]
+    const record = isLast ? { ...change.record, partial: [] } : withPartial(lane.record, slice)
+    await transact(
+      options,
+      lane,
+      drafts,
+      { ...record, sequence: lane.record.sequence + 1, at },
+      slice,
+      placed,
+      signal,
     )
   }
   failpoints.hit('lane.after-transact')
-  lane.record = withOffsets(options, record, lane, placed.slice(0, events.length))
   lane.isRecorded = true
+  lane.isLearnt = false
   if (!early) applyChange(options, lane, change, placed)
-  rememberMarks(lane, marks.stored, forgotten.length, now)
+  lane.expired.splice(0, forgotten.length)
+  rememberMarks(lane, marks.stored, now)
   failpoints.hit('lane.after-apply')
+}
+
+type Drafted = Readonly<{ finding: Finding; draft: Draft }>
+type PlacedFinding = Readonly<{ finding: Finding; place: Placed }>
+
+async function transact(
+  options: LaneOptions,
+  lane: OpenLane,
+  drafts: readonly Draft[],
+  record: CursorRecord,
+  slice: readonly Drafted[],
+  placed: PlacedFinding[],
+  signal: AbortSignal,
+): Promise<void> {
+  const cursor = cursorDraft(options.gateway, record)
+  const places = placedOrStop(await lane.writer.transact({ records: [...drafts, cursor] }, signal))
+  for (const [index, { finding }] of slice.entries()) {
+    const place = places[index]
+    if (place !== undefined) placed.push({ finding, place })
+  }
+  lane.record = withOffsets(options, record, lane, places.slice(0, slice.length))
+}
+
+/** Until the last piece the cursor stays where it was, and a restart must not take old versions for new ones. */
+function withPartial(record: CursorRecord, slice: readonly Drafted[]): CursorRecord {
+  const keys = slice.map(({ finding }) => ({ key: finding.row.sourceKey }))
+  return { ...record, partial: [...new Set([...record.partial, ...repeatedKeys(keys)])] }
+}
+
+/** Events in pieces that the log takes in one transaction, those of one record together; at least one piece. */
+function sliced(drafts: readonly Drafted[]): readonly (readonly Drafted[])[] {
+  const whole = drafts.reduce((sum, { draft }) => sum + sizeOf(draft), 0)
+  if (whole <= TRANSACTION_BYTES_MAX) return [drafts]
+  const slices: Drafted[][] = [[]]
+  let bytes = 0
+  for (const group of Map.groupBy(drafts, ({ finding }) => finding.row.sourceKey).values()) {
+    const size = group.reduce((sum, { draft }) => sum + sizeOf(draft), 0)
+    if (bytes > 0 && bytes + size > TRANSACTION_BYTES_MAX) {
+      slices.push([])
+      bytes = 0
+    }
+    slices.at(-1)?.push(...group)
+    bytes += size
+  }
+  return slices
+}
+
+function sizeOf(draft: Draft): number {
+  return draft.value?.byteLength ?? 0
 }
 
 /** Lets the projection follow without a transaction, where nothing was published. */
@@ -101,22 +159,6 @@ export function applyOnly(lane: OpenLane, change: Pick<Change, 'view' | 'seen'>)
     applied: lane.projection.applied() ?? advance(lane, {}),
     ...(change.seen === undefined ? {} : { seen: change.seen }),
   })
-}
-
-/** Drafts in pieces that the log takes in one transaction; at least one piece, which may be empty. */
-function sliced(drafts: readonly Draft[]): readonly (readonly Draft[])[] {
-  const slices: Draft[][] = [[]]
-  let bytes = 0
-  for (const draft of drafts) {
-    const size = draft.value?.byteLength ?? 0
-    if (bytes > 0 && bytes + size > TRANSACTION_BYTES_MAX) {
-      slices.push([])
-      bytes = 0
-    }
-    slices.at(-1)?.push(draft)
-    bytes += size
-  }
-  return slices
 }
 
 function placedOrStop(result: Commit): readonly Placed[] {
@@ -138,15 +180,19 @@ function placedOrStop(result: Commit): readonly Placed[] {
   }
 }
 
-function applyChange(options: LaneOptions, lane: OpenLane, change: Change, placed: readonly Placed[]): void {
+function applyChange(
+  options: LaneOptions,
+  lane: OpenLane,
+  change: Change,
+  placed: readonly PlacedFinding[],
+): void {
   const topic = entityTopic(options.mapping.entity)
   const positions: Record<string, number> = {}
-  for (const [index, finding] of change.findings.entries()) {
-    const place = placed[index]
-    if (place === undefined) continue
+  for (const { finding, place } of placed) {
     const row = change.view.owner(finding.row.recordKey)
     if (row !== null) change.view.put({ ...row, partition: place.partition, offset: place.offset })
-    positions[placeName(topic, place.partition)] = place.offset + 1
+    const name = placeName(topic, place.partition)
+    positions[name] = Math.max(positions[name] ?? 0, place.offset + 1)
   }
   const { rows, forgotten } = change.view.changes()
   lane.projection.apply({
@@ -215,8 +261,7 @@ function withOffsets(
   return { ...record, topics: { ...record.topics, [topic]: { id, last } } }
 }
 
-function rememberMarks(lane: OpenLane, stored: readonly StoredMark[], forgotten: number, now: number): void {
-  lane.expired.splice(0, forgotten)
+function rememberMarks(lane: OpenLane, stored: readonly StoredMark[], now: number): void {
   if (stored.length === 0) return
   for (const mark of stored) lane.marks.set(mark.key, mark)
   lane.expired.push(...takeExpired(lane.marks, now))

@@ -32,25 +32,23 @@ export class SourceConnection {
     this.#limits = options.limits ?? DEFAULT_TURN_LIMITS
   }
 
-  /** Rises with every new session; what was learnt of one session does not hold for the next. */
-  get generation(): number {
-    return this.#generation
-  }
-
   /**
-   * Runs one call of the session when it is this caller's turn. Throws ADAPTER_TIMEOUT when the deadline passes; any
+   * Runs one call of the session when it is this caller's turn. `generation` rises with every new session: what was
+   * learnt of one does not hold for the next. Throws ADAPTER_TIMEOUT when the deadline passes; any
    * AdapterError that asks for a retry costs the session.
    */
   turn<Answer>(
     what: string,
     signal: AbortSignal,
-    call: (session: Session, signal: AbortSignal) => Promise<Answer>,
+    call: (session: Session, signal: AbortSignal, generation: number) => Promise<Answer>,
   ): Promise<Answer> {
     const mine = this.#tail.then(async () => {
       signal.throwIfAborted()
       const session = await this.#current(signal)
       try {
-        return await this.#within(this.#limits.callMs, what, signal, (inner) => call(session, inner))
+        return await this.#within(this.#limits.callMs, what, signal, (inner) =>
+          call(session, inner, this.#generation),
+        )
       } catch (error) {
         if (!(error instanceof AdapterError) || error.remedy === 'retry') this.#drop(session)
         throw error
@@ -58,6 +56,16 @@ export class SourceConnection {
     })
     this.#tail = mine.catch(() => undefined)
     return mine
+  }
+
+  /**
+   * Runs what remains to be done on something that a session gave (the end of an iterator), when its turn comes and
+   * whether or not the session still lives. How it ends is of no interest.
+   */
+  afterwards(call: () => Promise<unknown>): void {
+    const never = new AbortController().signal
+    const mine = this.#tail.then(() => this.#within(this.#limits.callMs, 'return', never, call))
+    this.#tail = mine.catch(() => undefined)
   }
 
   /** Lets go of the session after the turn under way. */

@@ -1,6 +1,7 @@
 import type { Cursor, Json, Mark } from '../../adapters/contract.ts'
 import type { Draft } from '../log/port.ts'
 import { TOPICS } from '../topics.ts'
+import type { RunCounts } from './fuses.ts'
 
 /** Why a lane stands still until a person decides. Kept with the cursor, so a restart does not forget it. */
 export type Hold = Readonly<{
@@ -25,12 +26,23 @@ export const HOLDS = {
 
 export type HoldCode = keyof typeof HOLDS
 
-/** A pass under way: its read order at the start, and where to begin it again if what it named is lost. */
-export type PassState = Readonly<{ id: string; order: string; batches: number; from: Cursor | null }>
+/**
+ * A pass under way: the count of its first read, and where to begin it again if what it named is lost. `isBlind`: it met
+ * a record whose key could not be read, so it cannot say what is missing.
+ */
+export type PassState = Readonly<{
+  id: string
+  order: string
+  batches: number
+  from: Cursor | null
+  isBlind: boolean
+}>
 
 /** The lane's own truth in the log: written with every transaction, last, so that both stand or fall together. */
 export type CursorRecord = Readonly<{
   lane: string
+  /** Rises with every record of the lane: a lower one than the projection follows is that of a restored log. */
+  sequence: number
   /** UUIDv7, minted once; only a deliberate new lineage changes it. */
   lineage: string
   /** Lineages that this lane had before. Their events are its own past, not another lane's. */
@@ -43,11 +55,18 @@ export type CursorRecord = Readonly<{
   fields: Readonly<Record<string, string>> | null
   mapping: Readonly<{ version: string; quiet: string | null }>
   pass: PassState | null
-  /** A remap under way: everything is read again beside the normal polls. */
-  remap: Readonly<{ cursor: Cursor | null; version: string }> | null
+  /**
+   * Everything is read again beside the normal polls, for records that are known: under an edited mapping (`version`),
+   * or to find what the log lacks.
+   */
+  reread: Readonly<{ kind: 'remap' | 'resync'; cursor: Cursor | null; version: string }> | null
+  /** What the fuses must remember of a run that has published fused changes and is not complete. */
+  run: Readonly<{ counts: Readonly<RunCounts>; known: number }> | null
+  /** Source keys with several versions in a batch of which only a part is committed. */
+  partial: readonly string[]
   hold: Hold | null
-  /** A hold code that a person lifted for the next run. */
-  allowance: HoldCode | null
+  /** Hold codes that a person lifted until the run is complete. */
+  allowances: readonly HoldCode[]
   paused: boolean
   /** Topic ids and the last offset that this lane wrote, by topic and partition: less in the log is a loss. */
   topics: Readonly<Record<string, Readonly<{ id: string | null; last: Readonly<Record<string, number>> }>>>
@@ -62,6 +81,7 @@ export function newCursorRecord(
 ): CursorRecord {
   return {
     lane,
+    sequence: 0,
     lineage,
     former: [],
     cursor: null,
@@ -70,9 +90,11 @@ export function newCursorRecord(
     fields: null,
     mapping: { version: mappingVersion, quiet: null },
     pass: null,
-    remap: null,
+    reread: null,
+    run: null,
+    partial: [],
     hold: null,
-    allowance: null,
+    allowances: [],
     paused: false,
     topics: {},
     at,

@@ -4,6 +4,7 @@ import { type Digests, digestsOf, fingerprint, recordKey } from '../identity.ts'
 import type { Mapped, Mapping } from '../mapping/mapping.ts'
 import type { ProjectionRow } from '../ports.ts'
 import { LaneStop } from './lane-stop.ts'
+import { isOlderRead, type ReadOrder, readOrderOf } from './read-order.ts'
 import { emptyRow } from './rebuild.ts'
 import type { View } from './view.ts'
 
@@ -29,13 +30,13 @@ export type Rejection = Readonly<{
   where: string
   raw: Uint8Array
   fingerprint: string
-  readOrder: string
+  readOrder: ReadOrder
 }>
 
 /** A record with its place in the order of reads; `mapped` null where the row shows that nothing can have changed. */
 export type Read = Readonly<{
   record: SourceRecord
-  order: string
+  order: ReadOrder
   fingerprint: string
   mapped: Mapped | null
 }>
@@ -59,7 +60,7 @@ export type DetectOptions = Readonly<{
 export type Detected = {
   findings: Finding[]
   rejections: Rejection[]
-  /** Read before something newer was published: to be read again, never published. */
+  /** Read before something newer was seen: to be read again, never published. */
   stale: string[]
   /** Rows that a new mapping would change, held back until `erpgw remap`. */
   heldBack: number
@@ -68,23 +69,13 @@ export type Detected = {
 /** Three bytes each at most in UTF-8: with its envelope such an event stays below the log's limit of a record. */
 const EVENT_UNITS_MAX = 300_000
 
-/** The lane's own count of reads, as a read order; a source's own order begins with `s`. */
-export function countedOrder(reads: number): string {
-  return `n${String(reads).padStart(16, '0')}`
-}
-
-/** The count behind a read order that `countedOrder` made, or 0. */
-export function readsCounted(order: string | null): number {
-  return order?.startsWith('n') ? Number(order.slice(1)) : 0
-}
-
 /**
  * Prepares the records of one batch: fingerprints all, maps those that may have changed, and loads from the projection
  * what the decisions will need. A key that stands in the batch more than once is always mapped.
  */
 export function prepare(
   records: readonly SourceRecord[],
-  order: string,
+  count: string,
   view: View,
   mapping: Mapping,
 ): readonly Read[] {
@@ -94,7 +85,9 @@ export function prepare(
   )
   const repeated = repeatedKeys(records)
   return records.map((record): Read => {
-    const print = record.fingerprint ?? fingerprint(record.data)
+    const print = fingerprintOf(record)
+    if (typeof print !== 'string')
+      return { record, order: readOrderOf(count, record), fingerprint: print.why, mapped: print.mapped }
     const row = view.row(record.key)
     const isSettled =
       row !== null &&
@@ -105,38 +98,53 @@ export function prepare(
       !repeated.has(record.key)
     return {
       record,
-      order: record.order === null ? order : `s${record.order}`,
+      order: readOrderOf(count, record),
       fingerprint: print,
       mapped: isSettled || record.op === 'delete' ? null : mapping.map(record),
     }
   })
 }
 
-function repeatedKeys(records: readonly SourceRecord[]): ReadonlySet<string> {
+/** Equal means equal words of the source; a record that holds what JSON cannot say is a reject. */
+function fingerprintOf(record: SourceRecord): string | Readonly<{ why: string; mapped: Mapped }> {
+  if (record.fingerprint !== null) return record.fingerprint
+  try {
+    return fingerprint(record.data)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    return {
+      why: `!${reason}`,
+      mapped: { kind: 'rejected', code: 'RECORD_INVALID', field: null, line: null, reason },
+    }
+  }
+}
+
+/** Source keys that more than one of the records has. */
+export function repeatedKeys(records: readonly Pick<SourceRecord, 'key'>[]): ReadonlySet<string> {
   const seen = new Set<string>()
   const repeated = new Set<string>()
   for (const { key } of records) (seen.has(key) ? repeated : seen).add(key)
   return repeated
 }
 
-/** The record keys that the reads of a batch claim. */
-export function claimedKeys(reads: readonly Read[], system: string): readonly string[] {
-  return reads.flatMap(({ mapped }) =>
-    mapped?.kind === 'mapped' ? [recordKey(system, mapped.company, mapped.subject)] : [],
-  )
+/** The record key that a read claims, or null. */
+export function claimedKey(read: Read, system: string): string | null {
+  const { mapped } = read
+  return mapped?.kind === 'mapped' ? recordKey(system, mapped.company, mapped.subject) : null
 }
 
 /** Decides, record by record in the order of the batch, what is new; `view` moves along. */
 export function detect(reads: readonly Read[], view: View, options: DetectOptions): Detected {
   const found: Detected = { findings: [], rejections: [], stale: [], heldBack: 0 }
+  releaseKeys(reads, view, options, found)
   for (const read of reads) decide(read, view, options, found)
   return found
 }
 
-/** Publishes that a row's record is gone. */
+/** Publishes that a row's record is gone, as a read at `order` showed. */
 export function deletion(
   row: ProjectionRow,
-  order: string,
+  order: ReadOrder,
   view: View,
   options: Pick<DetectOptions, 'known' | 'origin' | 'mapping'>,
 ): Finding {
@@ -146,7 +154,7 @@ export function deletion(
     revision: row.revision + 1,
     ...versionOf(digestsOf(data, [])),
     sourceFingerprint: '',
-    readOrder: order > row.readOrder ? order : row.readOrder,
+    readOrder: isOlderRead(order, row.readOrder) ? row.readOrder : order,
     rejected: null,
     deleted: true,
   }
@@ -160,10 +168,28 @@ function identityData(row: ProjectionRow, options: Pick<DetectOptions, 'known' |
   return Object.fromEntries(options.mapping.identity.map((field) => [field, data[field] ?? null]))
 }
 
+/**
+ * Lets go of every record key that a row of the batch no longer has, before any is claimed: business numbers may move
+ * up by one, or two rows may swap theirs, in whatever order the batch has them.
+ */
+function releaseKeys(reads: readonly Read[], view: View, options: DetectOptions, found: Detected): void {
+  const met = new Set<string>()
+  for (const read of reads) {
+    const row = view.row(read.record.key)
+    const key = claimedKey(read, options.system)
+    if (key === null || met.has(read.record.key) || row === null || isOlderRead(read.order, row.readOrder))
+      continue
+    met.add(read.record.key)
+    if (row.revision === 0 || row.deleted || row.recordKey === key || isHeldBack(read, row, options)) continue
+    found.findings.push(deletion(row, read.order, view, options))
+    view.moveAway(view.row(row.sourceKey) ?? row)
+  }
+}
+
 function decide(read: Read, view: View, options: DetectOptions, found: Detected): void {
   const { record } = read
   const row = view.row(record.key)
-  if (row !== null && isOlder(read, row)) {
+  if (row !== null && isOlderRead(read.order, row.readOrder)) {
     found.stale.push(record.key)
     return
   }
@@ -174,36 +200,26 @@ function decide(read: Read, view: View, options: DetectOptions, found: Detected)
     return
   }
   if (read.mapped === null) touch(read, row, view)
-  else if (read.mapped.kind === 'rejected') reject(read, read.mapped, row, view, found)
+  else if (read.mapped.kind === 'rejected') reject(read, read.mapped, view, found)
   else publish(read, read.mapped, row, view, options, found)
 }
 
-/** Whether this read began before the one last published, or shows an older version of the row. */
-function isOlder(read: Read, row: ProjectionRow): boolean {
-  const sameKind = read.order[0] === row.readOrder[0]
-  if (sameKind && read.order < row.readOrder) return true
-  const { rowVersion } = read.record
-  return rowVersion !== null && row.rowVersion !== null && rowVersion < row.rowVersion
-}
-
 /**
- * A version found equal must be remembered as read where versions can arrive out of order; where the lane counts its
- * own reads they cannot, and the write is spared.
+ * A version found equal must be remembered as read where versions can arrive out of order; where only the lane's own
+ * count tells them apart they cannot, and the write is spared.
  */
 function touch(read: Read, row: ProjectionRow | null, view: View): void {
-  if (row === null) return
   const { order, rowVersion } = read.record
-  if (order === null && (rowVersion === null || rowVersion === row.rowVersion)) return
-  view.put({ ...row, readOrder: read.order, rowVersion: rowVersion ?? row.rowVersion })
+  if (row !== null && (order !== null || rowVersion !== null)) view.put({ ...row, readOrder: read.order })
 }
 
 function reject(
   read: Read,
   why: Readonly<{ code: string; field: string | null; line: number | null; reason: string }>,
-  row: ProjectionRow | null,
   view: View,
   found: Detected,
 ): void {
+  const row = view.row(read.record.key)
   if (row?.rejected === read.fingerprint) return
   const { code, field, line, reason } = why
   found.rejections.push({
@@ -231,10 +247,21 @@ function publish(
   found: Detected,
 ): void {
   const key = recordKey(options.system, mapped.company, mapped.subject)
+  const digests = digestsOf(mapped.data, options.mapping.volatile)
+  if (row !== null && isHeldBack(read, row, options) && isNews(row, key, digests)) {
+    if (options.remap === 'hold-back') found.heldBack += 1
+    if (row.rejected !== null) view.put({ ...row, rejected: null })
+    return
+  }
+  if (digests.size > EVENT_UNITS_MAX) {
+    const reason = `Its event would hold ${digests.size} characters, more than the ${EVENT_UNITS_MAX} that the log takes.`
+    reject(read, { code: 'TOO_LARGE', field: null, line: null, reason }, view, found)
+    return
+  }
   if (view.isForeign(key)) {
     throw new LaneStop(
       'KEY_OWNED_ELSEWHERE',
-      `Record ${key} is published by another feed already; two feeds must not write one record.`,
+      `Record ${key} is published by another feed already; two feeds must not write one record. Take one of them away; if this feed only has a new name, run \`erpgw resync --new-lineage\`.`,
       { recordKey: key, sourceKey: read.record.key },
     )
   }
@@ -242,13 +269,27 @@ function publish(
   if (owner !== null && owner.sourceKey !== read.record.key && !owner.deleted) {
     if (!options.gone.has(owner.sourceKey)) {
       const reason = `Record ${key} belongs to source key ${owner.sourceKey} already.`
-      reject(read, { code: 'KEY_COLLISION', field: null, line: null, reason }, row, view, found)
+      reject(read, { code: 'KEY_COLLISION', field: null, line: null, reason }, view, found)
       return
     }
     found.findings.push(deletion(owner, read.order, view, options))
   }
-  const before = takeOver(key, read, row, view, options, found)
-  compare(key, read, mapped, before, view, options, found)
+  compare(key, read, mapped, digests, takeOver(key, read, row, view, options, found), view, options, found)
+}
+
+/** A row whose source says what it said, under a mapping that was edited and is not to be published. */
+function isHeldBack(read: Read, row: ProjectionRow, { mapping, remap }: DetectOptions): boolean {
+  return (
+    remap !== 'publish' &&
+    row.revision > 0 &&
+    !row.deleted &&
+    row.sourceFingerprint === read.fingerprint &&
+    row.mappingVersion !== mapping.version
+  )
+}
+
+function isNews(row: ProjectionRow, key: string, digests: Digests): boolean {
+  return row.recordKey !== key || row.contentHash !== digests.contentHash
 }
 
 /**
@@ -276,50 +317,27 @@ function compare(
   key: string,
   read: Read,
   mapped: MappedRecord,
+  digests: Digests,
   before: ProjectionRow | null,
   view: View,
   options: DetectOptions,
   found: Detected,
 ): void {
   const { mapping } = options
-  const digests = digestsOf(mapped.data, mapping.volatile)
+  const seen = { sourceFingerprint: read.fingerprint, readOrder: read.order, mappingVersion: mapping.version }
   const isLive = before !== null && before.revision > 0 && !before.deleted
   if (isLive && before.contentHash === digests.contentHash) {
-    view.put({
-      ...before,
-      sourceFingerprint: read.fingerprint,
-      readOrder: read.order,
-      rowVersion: read.record.rowVersion ?? before.rowVersion,
-      mappingVersion: mapping.version,
-      rejected: null,
-    })
-    return
-  }
-  if (digests.size > EVENT_UNITS_MAX) {
-    const reason = `Its event would hold ${digests.size} characters, more than the ${EVENT_UNITS_MAX} that the log takes.`
-    reject(read, { code: 'TOO_LARGE', field: null, line: null, reason }, before, view, found)
+    view.put({ ...before, ...seen, rejected: null })
     return
   }
   const isRemap =
     isLive && before.sourceFingerprint === read.fingerprint && before.mappingVersion !== mapping.version
-  if (isRemap && options.remap !== 'publish') {
-    if (options.remap === 'hold-back') found.heldBack += 1
-    if (before.rejected !== null) view.put({ ...before, rejected: null })
-    return
-  }
   const row: ProjectionRow = {
-    sourceKey: read.record.key,
+    ...emptyRow(read.record.key),
+    ...seen,
+    ...versionOf(digests),
     recordKey: key,
     revision: (before?.revision ?? 0) + 1,
-    ...versionOf(digests),
-    sourceFingerprint: read.fingerprint,
-    readOrder: read.order,
-    rowVersion: read.record.rowVersion,
-    mappingVersion: mapping.version,
-    deleted: false,
-    rejected: null,
-    partition: 0,
-    offset: 0,
   }
   view.put(row)
   options.known.set(key, mapped.data)
@@ -328,9 +346,16 @@ function compare(
     row,
     digestsBefore: isLive ? before.fieldDigests : null,
     data: mapped.data,
-    time: mapped.time ?? read.record.changedAt,
+    time: mapped.time ?? instantOrNull(read.record.changedAt),
     origin: isRemap ? 'remap' : options.origin,
   })
+}
+
+/** A date-time without offset says nothing here: only the mapping knows how this ERP means it. */
+function instantOrNull(text: string | null): string | null {
+  return text !== null && /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$/.test(text)
+    ? text
+    : null
 }
 
 function versionOf({

@@ -1,5 +1,6 @@
 import type { Json } from '../../adapters/contract.ts'
 import type { HoldCode } from './cursor-record.ts'
+import type { Rejection } from './detect.ts'
 
 /** Ends of a lane's work that are not the source's doing. */
 export type LaneStopCode =
@@ -24,10 +25,18 @@ export class LaneStop extends Error {
   override readonly name = 'LaneStop'
   readonly code: LaneStopCode
   readonly details: Json
+  /** Rejects that are written with the stop, so that a person can look at them. */
+  readonly rejections: readonly Rejection[]
 
-  constructor(code: LaneStopCode, message: string, details: Json = null) {
+  constructor(
+    code: LaneStopCode,
+    message: string,
+    details: Json = null,
+    rejections: readonly Rejection[] = [],
+  ) {
     super(message)
     this.code = code
     this.details = details
+    this.rejections = rejections
   }
 }

@@ -1,18 +1,20 @@
 import type { Batch, Json, SourceRecord } from '../../adapters/contract.ts'
 import type { Draft } from '../log/port.ts'
 import type { ProjectionCount } from '../ports.ts'
-import { acceptFields, decideBatch, decideUnreadable, guardFuses } from './batch.ts'
+import { acceptFields, countBatch, decideBatch, decideUnreadable, guardFuses, splitInvalid } from './batch.ts'
 import { applyOnly, type Change, commit } from './commit.ts'
 import type { SourceConnection } from './connection.ts'
 import type { CursorRecord, HoldCode } from './cursor-record.ts'
-import { readsCounted } from './detect.ts'
+import type { Rejection } from './detect.ts'
 import type { RunCounts } from './fuses.ts'
 import { type LaneOptions, laneName } from './lane-options.ts'
 import { LaneStop } from './lane-stop.ts'
 import { catchUp, type OpenLane, openLane } from './open.ts'
 import { endPass, followPass, seenIn } from './pass.ts'
+import { readsCounted } from './read-order.ts'
+import { emptyRow } from './rebuild.ts'
 import { View } from './view.ts'
-import { LaneSource, newRun, ReadCounter, type Run, type Work } from './work.ts'
+import { LaneSource, newRun, ReadCounter, type Run, type Track, type Work, withRun } from './work.ts'
 
 /** What one run of a lane did; `isComplete` false when it stopped early because somebody is waiting for the lane. */
 export type RunResult = Readonly<{ counts: Readonly<RunCounts>; heldBack: number; isComplete: boolean }>
@@ -31,8 +33,7 @@ export class Lane {
   readonly name: string
   #lane: OpenLane | null = null
   #counter = new ReadCounter(0)
-  #checkedGeneration = -1
-  #settledGeneration = -1
+  #isSettled = false
   #lastWrite = 0n
   #run: Run | null = null
   #known: KnownLane | null = null
@@ -70,8 +71,7 @@ export class Lane {
     )
     this.#lane = lane
     this.#counter = new ReadCounter(last)
-    this.#checkedGeneration = -1
-    this.#settledGeneration = -1
+    this.#isSettled = false
     this.#lastWrite = this.options.ports.runtime.mono()
     return lane
   }
@@ -98,31 +98,35 @@ export class Lane {
     const work = this.#work(connection, 'main', signal)
     this.#run = work.run
     try {
-      await this.#verifyIdentity(work)
       if (this.options.sharesEntity) await catchUp(this.options, lane, signal)
       if (lane.trouble !== null) throw lane.trouble
       await this.#settleAgain(work)
       await this.#findStart(work)
       let isComplete = await this.#drain(work, mustYield)
       if (isComplete) await this.#endRun(work)
-      if (isComplete && lane.record.remap !== null)
-        isComplete = await this.#runRemap(connection, signal, mustYield)
+      if (isComplete && lane.record.reread !== null)
+        isComplete = await this.#readAgain(connection, signal, mustYield)
       return { counts: { ...work.run.counts }, heldBack: work.run.heldBack, isComplete }
     } finally {
       this.#run = null
     }
   }
 
-  /** Publishes what a fresh read of these source keys says; rejected rows that are gone are forgotten. */
+  /**
+   * Publishes what a fresh read of these source keys says; rejected rows that are gone are forgotten. Null where the
+   * source cannot read single rows.
+   */
   async reread(
     keys: readonly string[],
     connection: SourceConnection,
     signal: AbortSignal,
-  ): Promise<RunCounts> {
+  ): Promise<RunCounts | null> {
     const work = this.#work(connection, 'main', signal)
-    const { records, order } = await work.source.read(keys)
-    const counts = await this.#publish(work, records, order)
-    const found = new Set(records.map((record) => record.key))
+    await this.#compareFields(work)
+    const read = await work.source.read(keys)
+    if (read === null) return null
+    const counts = await this.#publish(work, read.records, read.count)
+    const found = new Set(read.records.map((record) => record.key))
     this.#forgetRejected(keys.filter((key) => !found.has(key)))
     return counts
   }
@@ -134,7 +138,8 @@ export class Lane {
     signal: AbortSignal,
   ): Promise<RunCounts> {
     const work = this.#work(connection, 'main', signal)
-    return this.#publish(work, records, work.source.nextOrder())
+    await this.#compareFields(work)
+    return this.#publish(work, records, work.source.nextCount())
   }
 
   /** Writes the lane's own record, with whatever a decision adds to the same transaction. */
@@ -146,9 +151,21 @@ export class Lane {
   }
 
   /** Keeps a stop with the cursor, so that a restart stands still too. */
-  async hold(code: HoldCode, message: string, details: Json, signal: AbortSignal): Promise<void> {
+  async hold(
+    code: HoldCode,
+    stop: Readonly<{ message: string; details: Json; rejections: readonly Rejection[] }>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const lane = this.#mustBeOpen()
+    const { message, details, rejections } = stop
     const since = new Date(this.options.ports.runtime.wall()).toISOString()
-    await this.rewrite({ hold: { code, message, details, since } }, [], signal)
+    const view = new View(lane.projection)
+    for (const { sourceKey, fingerprint, readOrder } of rejections) {
+      const row = view.row(sourceKey) ?? { ...emptyRow(sourceKey), readOrder }
+      view.put({ ...row, rejected: fingerprint })
+    }
+    const record = { ...lane.record, hold: { code, message, details, since } }
+    await this.#write({ findings: [], rejections, marks: [], extra: [], record, view }, signal)
   }
 
   /** Rows that were never published and are no longer in the source: nothing is left to say about them. */
@@ -164,38 +181,34 @@ export class Lane {
     return this.#lane
   }
 
-  #work(connection: SourceConnection, track: Run['track'], signal: AbortSignal): Work {
+  /** A lane at work. What was found at the start, and another system behind the address, stop every kind of work. */
+  #work(connection: SourceConnection, track: Track, signal: AbortSignal): Work {
     const lane = this.#mustBeOpen()
-    const source = new LaneSource(this.options.feed.name, connection, this.#counter, signal)
-    const origin = track === 'remap' ? 'remap' : lane.record.phase
-    return { options: this.options, lane, source, run: newRun(lane, track, origin), signal }
-  }
-
-  /** Before the first read of every connection: is it still the same system that answers? */
-  async #verifyIdentity(work: Work): Promise<void> {
-    const seen = await work.source.call('identity', (session, signal) => session.identity(signal))
-    if (this.#checkedGeneration === work.source.generation) return
-    const known = work.lane.record.identity
-    if (known !== null && seen !== null && known !== seen) {
-      throw new LaneStop(
-        'IDENTITY_CHANGED',
-        `Another system answers: it was ${known}, it is ${seen}. Nothing was read. If that is meant, run \`erpgw decide\`.`,
-        { before: known, now: seen },
-      )
-    }
-    this.#checkedGeneration = work.source.generation
-    if (known === null) work.lane.record = { ...work.lane.record, identity: seen }
+    if (lane.trouble !== null && !this.options.sharesEntity) throw lane.trouble
+    const { options } = this
+    const source = new LaneSource({
+      feed: options.feed.name,
+      connection,
+      counter: this.#counter,
+      lane,
+      signal,
+    })
+    const origin = track === 'reread' && lane.record.reread?.kind === 'resync' ? 'replay' : lane.record.phase
+    return { options, lane, source, run: newRun(lane, track, origin), signal }
   }
 
   /** A crash between commit and settle leaves something unsettled; settling twice does no harm. */
   async #settleAgain(work: Work): Promise<void> {
     const { cursor } = work.lane.record
-    if (this.#settledGeneration === work.source.generation) return
+    if (this.#isSettled) return
     if (cursor !== null && work.lane.isRecorded) await work.source.settle(cursor)
-    this.#settledGeneration = work.source.generation
+    this.#isSettled = true
   }
 
-  /** `start: now` and `start: since`: a cursor that the source names, kept before anything is read. */
+  /**
+   * `start: now` and `start: since`: a cursor that the source names, kept before anything is read. What comes after
+   * `now` is no first load.
+   */
   async #findStart(work: Work): Promise<void> {
     const { start, name } = this.options.feed
     if (start === 'all' || work.lane.record.cursor !== null) return
@@ -206,70 +219,72 @@ export class Lane {
         `Feed ${this.name} can only start with \`all\`: its source names no other start.`,
       )
     })
-    await this.rewrite({ cursor }, [], work.signal)
+    await this.rewrite({ cursor, ...(start === 'now' ? { phase: 'live' } : {}) }, [], work.signal)
+  }
+
+  /** Where the source describes itself, a field that is gone stops single reads as it stops a poll. */
+  async #compareFields(work: Work): Promise<void> {
+    const shapes = await work.source.call('discover', (session, signal) => session.discover(signal))
+    const fields = shapes.find((shape) => shape.name === this.options.feed.name)?.fields ?? {}
+    if (Object.keys(fields).length > 0) acceptFields(work, fields)
   }
 
   /** False when it stopped between two batches. */
   async #drain(work: Work, mustYield: () => boolean): Promise<boolean> {
     const { record } = work.lane
-    const from = work.run.track === 'main' ? record.cursor : (record.remap?.cursor ?? null)
+    const from = work.run.track === 'main' ? record.cursor : (record.reread?.cursor ?? null)
     const iterator = await work.source.call('poll', async (session) =>
       session.poll(this.options.feed.name, from, work.signal)[Symbol.asyncIterator](),
     )
     const next = () => {
-      const order = work.source.nextOrder()
+      const count = work.source.nextCount()
       const result = work.source.call('poll', () => iterator.next())
       result.catch(() => undefined)
-      return { order, result }
+      return { count, result }
     }
     try {
       let ahead = next()
       while (true) {
-        const { order, result } = ahead
+        const { count, result } = ahead
         const { done, value } = await result
         if (done === true) return true
         this.options.ports.failpoints.hit('lane.after-poll')
         // The next page is fetched while this one is mapped and committed.
         ahead = next()
-        await this.#process(work, value, order)
-        if (mustYield()) return false
+        if (!(await this.#process(work, value, count, mustYield)) || mustYield()) return false
       }
     } finally {
-      iterator.return?.()?.catch(() => undefined)
+      work.source.afterwards(async () => iterator.return?.())
     }
   }
 
-  async #process(work: Work, batch: Batch, order: string): Promise<void> {
+  /** False when it could not come to the end of a pass because somebody waits for the lane. */
+  async #process(work: Work, batch: Batch, count: string, mustYield: () => boolean): Promise<boolean> {
     const { lane, run } = work
-    const fields = acceptFields(work, batch)
-    const view = new View(lane.projection)
-    const found = await decideBatch(work, batch.records, order, view)
-    const unreadable = decideUnreadable(work, batch.unreadable, order, view)
-    guardFuses(work, found)
-    const pass = run.track === 'main' ? followPass(batch, order, lane.record) : null
+    const fields = acceptFields(work, batch.fields)
+    const pass = run.track === 'main' ? followPass(batch, count, lane.record) : null
     const seen = pass === null || batch.pass === undefined ? undefined : seenIn(batch, pass)
     if (pass !== null && seen !== undefined && batch.pass?.ends === true) {
+      // First of all, so that a record key is let go before this last batch may claim it.
       lane.projection.apply({ rows: [], applied: null, seen })
-      await endPass(work, pass)
+      if (!(await endPass(work, pass, mustYield))) return false
     }
-    const { remap } = lane.record
+    const view = new View(lane.projection)
+    const { records, unreadable } = splitInvalid(batch)
+    const found = await decideBatch(work, records, count, view)
+    found.rejections.push(...decideUnreadable({ records, unreadable }, count, view))
+    countBatch(work, records.length + unreadable.length, found)
+    guardFuses(work, found)
+    const { reread } = lane.record
     const moved: Partial<CursorRecord> =
       run.track === 'main'
         ? { cursor: batch.next, pass: batch.pass?.ends === true ? null : pass }
-        : { remap: remap === null ? null : { ...remap, cursor: batch.next } }
-    await this.#writeOrWait(
-      work,
-      {
-        findings: found.findings,
-        rejections: [...found.rejections, ...unreadable],
-        marks: batch.marks ?? [],
-        extra: [],
-        record: { ...lane.record, ...moved, fields },
-        view,
-        ...(seen === undefined ? {} : { seen }),
-      },
-      run.track === 'main',
-    )
+        : { reread: reread === null ? null : { ...reread, cursor: batch.next } }
+    const { findings, rejections } = found
+    const record = withRun(work, { ...lane.record, ...moved, fields })
+    const change = { findings, rejections, marks: batch.marks ?? [], extra: [], record, view }
+    await this.#writeOrWait(work, seen === undefined ? change : { ...change, seen }, run.track === 'main')
+    return true
   }
 
   /** Writes what there is to write. A poll that found nothing writes nothing, or only now and then. */
@@ -280,7 +295,7 @@ export class Lane {
     const mustSettle =
       settle && (await work.source.call('settle', async (session) => session.settle !== undefined))
     const isRecent = this.options.ports.runtime.mono() - this.#lastWrite < IDLE_WRITE_NS
-    const isSame = change.record.cursor === lane.record.cursor && change.record.remap === lane.record.remap
+    const isSame = change.record.cursor === lane.record.cursor && change.record.reread === lane.record.reread
     if (isEmpty && (isSame || (isRecent && !mustSettle))) {
       applyOnly(lane, change)
       lane.record = change.record
@@ -298,34 +313,47 @@ export class Lane {
     this.#lastWrite = this.options.ports.runtime.mono()
   }
 
-  async #publish(work: Work, records: readonly SourceRecord[], order: string): Promise<RunCounts> {
+  async #publish(work: Work, records: readonly SourceRecord[], count: string): Promise<RunCounts> {
     const view = new View(work.lane.projection)
-    const found = await decideBatch(work, records, order, view)
-    guardFuses(work, found)
-    const change = { ...found, marks: [], extra: [], record: work.lane.record, view }
-    if (found.findings.length + found.rejections.length > 0) await this.#write(change, work.signal)
+    const { findings, rejections, ...rest } = await decideBatch(work, records, count, view)
+    countBatch(work, records.length, { findings, rejections, ...rest })
+    guardFuses(work, { findings, rejections, ...rest })
+    const change = { findings, rejections, marks: [], extra: [], record: work.lane.record, view }
+    if (findings.length + rejections.length > 0) await this.#write(change, work.signal)
     else applyOnly(work.lane, change)
     return work.run.counts
   }
 
-  /** The first complete run ends the first load; a lifted hold is used up. */
+  /** The first complete run ends the first load; what was lifted or counted for this run is used up. */
   async #endRun(work: Work): Promise<void> {
-    const { phase, allowance } = work.lane.record
-    if (phase === 'live' && allowance === null && work.lane.isRecorded) return
-    await this.rewrite({ phase: 'live', allowance: null }, [], work.signal)
+    const { lane } = work
+    const { phase, allowances, run } = lane.record
+    const isNothingNew = phase === 'live' && allowances.length === 0 && run === null
+    if (isNothingNew && lane.isRecorded && !lane.isLearnt) return
+    await this.rewrite({ phase: 'live', allowances: [], run: null }, [], work.signal)
   }
 
-  /** Reads everything again under the edited mapping, beside the feed's own cursor. */
-  async #runRemap(
+  /** Reads everything again beside the feed's own cursor. A remap that another edit has overtaken was not asked for. */
+  async #readAgain(
     connection: SourceConnection,
     signal: AbortSignal,
     mustYield: () => boolean,
   ): Promise<boolean> {
-    const work = this.#work(connection, 'remap', signal)
+    const { version } = this.options.mapping
+    const { reread } = this.#mustBeOpen().record
+    if (reread?.kind === 'remap' && reread.version !== version) {
+      await this.rewrite({ reread: null }, [], signal)
+      return true
+    }
+    const work = this.#work(connection, 'reread', signal)
     this.#run = work.run
     if (!(await this.#drain(work, mustYield))) return false
-    const { version } = this.options.mapping
-    await this.rewrite({ remap: null, mapping: { version, quiet: null } }, [], signal)
+    const isRemap = reread?.kind === 'remap'
+    await this.rewrite(
+      { reread: null, ...(isRemap ? { mapping: { version, quiet: null } } : {}) },
+      [],
+      signal,
+    )
     return true
   }
 }

@@ -23,6 +23,8 @@ export type OpenLane = {
   record: CursorRecord
   /** False until the record stands in the log. */
   isRecorded: boolean
+  /** Something about the source was learnt (who it is, its fields) that the log does not say yet. */
+  isLearnt: boolean
   marks: Map<string, StoredMark>
   /** Keys of marks that may be forgotten, for the next transactions to say so. */
   expired: string[]
@@ -51,6 +53,7 @@ export async function openLane(options: LaneOptions, signal: AbortSignal): Promi
       projection,
       record,
       isRecorded: stored !== null,
+      isLearnt: false,
       marks,
       expired,
       topics,
@@ -144,7 +147,7 @@ async function readMarks(
   return { marks, expired: takeExpired(marks, now) }
 }
 
-/** Takes out the marks that may be forgotten. Marks come in the order of time, so the oldest are met first. */
+/** Takes out the marks that may be forgotten. */
 export function takeExpired(marks: Map<string, StoredMark>, now: number): string[] {
   const expired: string[] = []
   for (const [key, { until }] of marks) if (until < now) expired.push(key)
@@ -203,7 +206,8 @@ async function discardForeignProjection(
     lane.projection.reset()
     return
   }
-  let isOurs = applied.lineage === lane.record.lineage && lane.isRecorded
+  let isOurs =
+    lane.isRecorded && applied.lineage === lane.record.lineage && applied.sequence <= lane.record.sequence
   for (const [topic, id] of Object.entries(applied.topicIds)) {
     const now = lane.topics.get(topic)?.id ?? null
     isOurs &&= id === null || now === null || id === now
@@ -256,6 +260,7 @@ export function advance(lane: OpenLane, positions: Readonly<Record<string, numbe
   const before = lane.projection.applied()
   return {
     lineage: lane.record.lineage,
+    sequence: lane.record.sequence,
     positions: { ...before?.positions, ...positions },
     topicIds: Object.fromEntries([...lane.topics].map(([name, state]) => [name, state.id])),
   }

@@ -1,13 +1,14 @@
-import type { Batch, Cursor } from '../../adapters/contract.ts'
+import type { Batch } from '../../adapters/contract.ts'
 import type { ProjectionChange, ProjectionRow } from '../ports.ts'
 import { fuseBlown } from './batch.ts'
-import { type Change, commit } from './commit.ts'
-import type { PassState } from './cursor-record.ts'
+import { commit } from './commit.ts'
+import type { CursorRecord, PassState } from './cursor-record.ts'
 import { deletion } from './detect.ts'
 import { fuseLimit } from './fuses.ts'
 import { dataInLog } from './identity-data.ts'
+import { laneName } from './lane-options.ts'
 import { View } from './view.ts'
-import type { Work } from './work.ts'
+import { type Work, withRun } from './work.ts'
 
 /** Rows that are looked up, or deleted, in one step. */
 const PAGE_ROWS = 500
@@ -16,16 +17,13 @@ const PAGE_ROWS = 500
  * The pass that this batch belongs to, one batch further on; null for a batch of none, and for a pass that was not seen
  * to begin: it proves nothing.
  */
-export function followPass(
-  batch: Batch,
-  order: string,
-  before: Readonly<{ pass: PassState | null; cursor: Cursor | null }>,
-): PassState | null {
+export function followPass(batch: Batch, count: string, before: CursorRecord): PassState | null {
   const { pass } = batch
   if (pass === undefined) return before.pass
-  if (pass.begins) return { id: pass.id, order, batches: 1, from: before.cursor }
+  const isBlind = batch.unreadable.some(({ key }) => key === null)
+  if (pass.begins) return { id: pass.id, order: count, batches: 1, from: before.cursor, isBlind }
   if (before.pass?.id !== pass.id) return null
-  return { ...before.pass, batches: before.pass.batches + 1 }
+  return { ...before.pass, batches: before.pass.batches + 1, isBlind: before.pass.isBlind || isBlind }
 }
 
 /** The keys that a batch names for its pass. What cannot be read is there all the same. */
@@ -37,56 +35,75 @@ export function seenIn(batch: Batch, pass: PassState): NonNullable<ProjectionCha
 
 /**
  * Publishes the deletions that a complete pass shows: rows older than its start that it did not name and that, where
- * the source can read single rows, a point read does not find either. All are counted before the first is published.
- * The cursor stays before the end of the pass meanwhile, so a crash finds the rest again.
+ * the source can read single rows, a point read does not find either. All are looked up and counted before the first is
+ * published. The cursor stays before the end of the pass meanwhile, so a crash finds the rest again. False when
+ * somebody waits for the lane: the rest is for the next run.
  */
-export async function endPass(work: Work, pass: PassState): Promise<void> {
-  const { lane, run } = work
-  const fuse = work.options.feed.fuse.deleted
-  const isGuarded = fuse !== null && lane.record.allowance !== 'FUSE_BLOWN'
-  const limit = isGuarded ? fuseLimit(fuse, run.known) : Number.MAX_SAFE_INTEGER
-  const canRead = await work.source.canRead()
-  if (isGuarded) {
-    const first: string[] = []
-    let count = 0
-    for await (const rows of missingRows(work, pass, canRead)) {
-      count += rows.length
-      first.push(...rows.slice(0, PAGE_ROWS).map((row) => row.recordKey))
-      if (count > limit) throw fuseBlown({ kind: 'deleted', count, limit }, run.known, first)
-    }
-    if (count === 0) return
+export async function endPass(work: Work, pass: PassState, mustYield: () => boolean): Promise<boolean> {
+  const { lane, run, options } = work
+  if (pass.isBlind) {
+    const { logger } = options.ports
+    logger.warn('A pass met a record whose key could not be read; it deletes nothing.', {
+      lane: laneName(options),
+    })
+    return true
   }
-  for await (const rows of missingRows(work, pass, canRead)) await publishDeletions(work, rows)
+  const fuse = options.feed.fuse.deleted
+  const isFree = fuse === null || lane.record.allowances.includes('FUSE_BLOWN')
+  if (isFree) {
+    for await (const rows of missingRows(work, pass)) {
+      await publishDeletions(work, rows)
+      if (mustYield()) return false
+    }
+    return true
+  }
+  const limit = fuseLimit(fuse, run.known)
+  const gone: string[] = []
+  for await (const rows of missingRows(work, pass)) {
+    for (const row of rows) gone.push(row.sourceKey)
+    const count = run.counts.deleted + gone.length
+    if (count > limit) {
+      const first = lane.projection.rows(gone.slice(0, PAGE_ROWS))
+      throw fuseBlown(
+        { kind: 'deleted', count, limit },
+        run.known,
+        [...first.values()].map((row) => row.recordKey),
+      )
+    }
+  }
+  for (let start = 0; start < gone.length; start += PAGE_ROWS) {
+    const rows = lane.projection.rows(gone.slice(start, start + PAGE_ROWS))
+    await publishDeletions(work, [...rows.values()])
+    if (mustYield()) return false
+  }
+  return true
 }
 
-async function* missingRows(
-  work: Work,
-  pass: PassState,
-  canRead: boolean,
-): AsyncGenerator<readonly ProjectionRow[]> {
+async function* missingRows(work: Work, pass: PassState): AsyncGenerator<readonly ProjectionRow[]> {
   let after: string | null = null
   while (true) {
     const rows: readonly ProjectionRow[] = work.lane.projection.unseen(pass.order, after, PAGE_ROWS)
     const last = rows.at(-1)
     if (last === undefined) return
     after = last.sourceKey
-    if (!canRead) yield rows
+    const read = await work.source.read(rows.map((row) => row.sourceKey))
+    if (read === null) yield rows
     else {
-      const missing = await work.source.missing(rows.map((row) => row.sourceKey))
-      const gone = rows.filter((row) => missing.has(row.sourceKey))
-      if (gone.length > 0) yield gone
+      const there = new Set(read.records.map((record) => record.key))
+      yield rows.filter((row) => !there.has(row.sourceKey))
     }
   }
 }
 
 async function publishDeletions(work: Work, rows: readonly ProjectionRow[]): Promise<void> {
-  const view = new View(work.lane.projection)
+  if (rows.length === 0) return
+  const { lane, options, run } = work
+  const view = new View(lane.projection)
   const known = await dataInLog(work, rows)
-  const order = work.source.nextOrder()
-  const findings = rows.map((row) =>
-    deletion(row, order, view, { known, origin: work.run.origin, mapping: work.options.mapping }),
-  )
-  work.run.counts.deleted += findings.length
-  const change: Change = { findings, rejections: [], marks: [], extra: [], record: work.lane.record, view }
-  await commit(work.options, work.lane, change, work.signal)
+  const count = work.source.nextCount()
+  const { mapping } = options
+  const findings = rows.map((row) => deletion(row, count, view, { known, origin: run.origin, mapping }))
+  run.counts.deleted += findings.length
+  const record = withRun(work, lane.record)
+  await commit(options, lane, { findings, rejections: [], marks: [], extra: [], record, view }, work.signal)
 }

@@ -11,6 +11,7 @@ import type { LaneMutation, LanePorts } from './lane-options.ts'
 import { previewFeed } from './preview.ts'
 import type { LaneStatus } from './status.ts'
 import { LaneSupervisor } from './supervisor.ts'
+import { VerbRefused } from './verb-refused.ts'
 import {
   type Decision,
   decideLane,
@@ -19,7 +20,6 @@ import {
   resumeLane,
   resyncLane,
   retryRejects,
-  VerbRefused,
 } from './verbs.ts'
 
 export type SourcePorts = LanePorts & Pick<Ports, 'tasks' | 'secrets' | 'names'>

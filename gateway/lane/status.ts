@@ -59,6 +59,6 @@ export function laneStatus(lane: Lane, progress: Progress): LaneStatus {
     hold: record?.hold ?? null,
     rows: known?.rows ?? null,
     isRemapPending: record !== null && record.mapping.version !== version && record.mapping.quiet !== version,
-    isRemapping: record?.remap !== null && record !== null,
+    isRemapping: record !== null && record.reread?.kind === 'remap',
   }
 }

@@ -6,6 +6,7 @@ import { LaneStop } from './lane-stop.ts'
 import { type Verdict, verdictOn } from './policy.ts'
 import { dueInMs } from './schedule.ts'
 import { type LaneState, type LaneStatus, laneStatus, type Progress } from './status.ts'
+import { VerbRefused } from './verb-refused.ts'
 
 /** How often a lane that runs once tries again before it gives up. */
 const ONCE_TRIES_MAX = 5
@@ -27,6 +28,7 @@ export class LaneSupervisor {
   #retry: Progress['retry'] = null
   #lastRun: Progress['lastRun'] = null
   #attempts = 0
+  #isEnded = false
   /** On the monotonic clock, in ms. */
   #dueAt = 0
 
@@ -65,11 +67,19 @@ export class LaneSupervisor {
   /** One complete run, with a few tries; then ends, whatever came of it. */
   async runOnce(signal: AbortSignal): Promise<void> {
     try {
-      for (let left = ONCE_TRIES_MAX; left > 0 && !signal.aborted; left -= 1) {
-        await this.#attempt(signal)
-        if (this.#state === 'retrying') await this.#bell.wait(this.#waitMs(), signal)
-        else break
+      for (let failures = 0; failures < ONCE_TRIES_MAX && !signal.aborted; ) {
+        await this.#serve(signal)
+        const waitMs = this.#waitMs()
+        if (waitMs === null) break
+        if (waitMs > 0) await this.#bell.wait(waitMs, signal)
+        else {
+          await this.#attempt(signal)
+          if (this.#state === 'waiting') break
+          if (this.#state === 'retrying') failures += 1
+        }
       }
+    } catch (error) {
+      if (!isAbort(error, signal)) throw error
     } finally {
       await this.#end()
     }
@@ -93,6 +103,10 @@ export class LaneSupervisor {
   /** Runs a verb when the lane is between two batches, on the open lane. */
   request<Answer>(verb: (lane: Lane, signal: AbortSignal) => Promise<Answer>): Promise<Answer> {
     return new Promise<Answer>((resolve, reject) => {
+      if (this.#isEnded) {
+        reject(new VerbRefused(`Lane ${this.lane.name} is not at work any more.`))
+        return
+      }
       this.#jobs.push({
         run: async (signal) => {
           if (this.lane.opened === null) await this.lane.open(signal)
@@ -119,8 +133,8 @@ export class LaneSupervisor {
         await job.run(signal)
       } catch (error) {
         job.done(error)
-        // The lane may be half way through something: it begins again from the log.
-        await this.lane.close()
+        // Half way through something the lane begins again from the log; a verb that is refused began nothing.
+        if (!(error instanceof VerbRefused)) await this.lane.close()
       }
     }
   }
@@ -219,21 +233,25 @@ export class LaneSupervisor {
       code: verdict.code,
       reason: verdict.reason,
     })
+    const isStop = cause instanceof LaneStop
+    const details = isStop ? cause.details : null
+    const rejections = isStop ? cause.rejections : []
     try {
-      const details = cause instanceof LaneStop ? cause.details : null
-      await this.lane.hold(verdict.code, verdict.reason, details, signal)
+      await this.lane.hold(verdict.code, { message: verdict.reason, details, rejections }, signal)
       this.#state = 'held'
     } catch (error) {
       if (isAbort(error, signal)) throw error
-      // The hold could not be written, so what caused it will be met again.
-      await this.lane.close()
-      this.#state = 'retrying'
-      this.#dueAt = this.#nowMs() + 1_000
+      // What caused the hold will be met again, unless this very lane has been taken over meanwhile.
+      await this.#failed(
+        error instanceof LaneStop ? error : new LaneStop('COMMIT_UNKNOWN', String(error)),
+        signal,
+      )
     }
   }
 
   async #end(): Promise<void> {
-    for (const job of this.#jobs.splice(0)) job.done(new Error('The gateway is stopping.'))
+    this.#isEnded = true
+    for (const job of this.#jobs.splice(0)) job.done(new VerbRefused('The gateway is stopping.'))
     await this.lane.close()
   }
 

@@ -1,15 +1,13 @@
 import type { Json, SourceRecord } from '../../adapters/contract.ts'
 import type { Draft, LogRecord } from '../log/port.ts'
-import { TOPICS } from '../topics.ts'
+import type { ProjectionRow } from '../ports.ts'
+import { entityTopic, TOPICS } from '../topics.ts'
 import type { SourceConnection } from './connection.ts'
-import { encodeJson, HOLDS, laneKey } from './cursor-record.ts'
+import { type CursorRecord, encodeJson, HOLDS, type Hold, laneKey } from './cursor-record.ts'
 import type { Lane } from './lane.ts'
+import { readEvent } from './open.ts'
 import { decodeReject, type RejectRecord, rejectKeyPrefix } from './reject-record.ts'
-
-/** A verb that cannot be carried out as things stand; the message says why and what to do. */
-export class VerbRefused extends Error {
-  override readonly name = 'VerbRefused'
-}
+import { VerbRefused } from './verb-refused.ts'
 
 /** Who decides, and why; kept in `gateway.decisions`. */
 export type Decision = Readonly<{ by: string; reason: string }>
@@ -46,17 +44,20 @@ export async function decideLane(
     await lane.rewrite({}, [draft], signal)
     return
   }
-  const isOnce = hold.code === 'FUSE_BLOWN' || hold.code === 'REJECTS_TOO_MANY'
-  await lane.rewrite(
-    {
-      hold: null,
-      allowance: isOnce ? hold.code : null,
-      ...(hold.code === 'IDENTITY_CHANGED' ? { identity: null } : {}),
-      ...(hold.code === 'SCHEMA_CHANGED' ? { fields: null } : {}),
-    },
-    [draft],
-    signal,
-  )
+  await lane.rewrite({ hold: null, run: null, ...acceptance(record, hold) }, [draft], signal)
+}
+
+/** What allowing a hold changes: the new identity or shape counts from now on, a fuse is lifted until a run is complete. */
+function acceptance(record: CursorRecord, hold: Hold): Partial<CursorRecord> {
+  const details = hold.details as { now?: string; fields?: Readonly<Record<string, string>> } | null
+  switch (hold.code) {
+    case 'IDENTITY_CHANGED':
+      return { identity: details?.now ?? null }
+    case 'SCHEMA_CHANGED':
+      return { fields: details?.fields ?? null }
+    default:
+      return { allowances: [...new Set([...record.allowances, hold.code])] }
+  }
 }
 
 /**
@@ -72,28 +73,58 @@ export async function resyncLane(
   const record = lane.opened?.record
   if (record === undefined) throw new VerbRefused(`Lane ${lane.name} is not open.`)
   const lineage = newLineage ? lane.options.ports.runtime.uuid() : record.lineage
+  const taken =
+    newLineage && record.hold?.code === 'KEY_OWNED_ELSEWHERE' ? await foreignLineages(lane, signal) : []
   // Rows of the old lineage would be taken for published ones; if the rewrite fails they are rebuilt from the log.
   if (newLineage) lane.opened?.projection.reset()
-  const isOtherSystem = record.hold?.code === 'IDENTITY_CHANGED'
   await lane.rewrite(
     {
       lineage,
-      former: newLineage ? [...record.former, record.lineage] : record.former,
-      cursor: null,
+      former: newLineage ? [...record.former, record.lineage, ...taken] : record.former,
+      ...readFromStart(lane, record, newLineage),
       pass: null,
-      remap: null,
       hold: null,
-      allowance: null,
-      phase: 'replay',
+      run: null,
+      partial: [],
+      allowances: [],
       fields: null,
       topics: {},
-      ...(isOtherSystem ? { identity: null } : {}),
+      ...(record.hold?.code === 'IDENTITY_CHANGED' ? { identity: null } : {}),
     },
     [decisionDraft(lane, newLineage ? 'resync-new-lineage' : 'resync', decision, record.hold)],
     signal,
   )
   // What was found at the start may no longer hold: the lane looks again.
   await lane.open(signal)
+}
+
+/**
+ * A feed that began at the beginning begins there again. One that began later goes on from where it is, for what came
+ * before was left out on purpose; what it has published is read again beside it.
+ */
+function readFromStart(lane: Lane, record: CursorRecord, newLineage: boolean): Partial<CursorRecord> {
+  const { start } = lane.options.feed
+  if (start === 'all' || newLineage) return { cursor: null, phase: 'replay', reread: null }
+  const isStale = record.hold?.code === 'CURSOR_STALE'
+  const version = lane.options.mapping.version
+  return { ...(isStale ? { cursor: null } : {}), reread: { kind: 'resync', cursor: null, version } }
+}
+
+/** Lineages of other lanes under this lane's system, which a person has decided to take over. */
+async function foreignLineages(lane: Lane, signal: AbortSignal): Promise<readonly string[]> {
+  const { mapping, ports, system } = lane.options
+  const topic = entityTopic(mapping.entity)
+  const found = new Set<string>()
+  const partitions = lane.opened?.topics.get(topic)?.partitions ?? 0
+  for (let partition = 0; partition < partitions; partition += 1) {
+    for await (const chunk of ports.log.readTo({ topic, partition }, 0, { signal })) {
+      for (const record of chunk.records) {
+        if (record.value !== null && record.key?.startsWith(`${system}/`) === true)
+          found.add(readEvent(record).lineage)
+      }
+    }
+  }
+  return [...found]
 }
 
 /** Publishes what the edited mapping changes, or accepts it without a word. */
@@ -108,7 +139,7 @@ export async function remapLane(
   const { version } = lane.options.mapping
   const change =
     mode === 'publish'
-      ? { remap: { cursor: null, version } }
+      ? { reread: { kind: 'remap' as const, cursor: null, version } }
       : { mapping: { version: record.mapping.version, quiet: version } }
   await lane.rewrite(change, [decisionDraft(lane, `remap-${mode}`, decision, null)], signal)
 }
@@ -126,8 +157,7 @@ export async function retryRejects(
 ): Promise<RetryResult> {
   const opened = lane.opened
   if (opened === null) throw new VerbRefused(`Lane ${lane.name} is not open.`)
-  const canRead = await connection.turn('read', signal, async (session) => session.read !== undefined)
-  const kept = canRead ? null : await rawRejects(lane, signal)
+  let kept: ReadonlyMap<string, SourceRecord> | null = null
   let tried = 0
   let published = 0
   let after: string | null = null
@@ -136,19 +166,33 @@ export async function retryRejects(
     const last = rows.at(-1)
     if (last === undefined) break
     after = last.sourceKey
-    const keys = rows.map((row) => row.sourceKey)
-    const counts =
+    let counts =
       kept === null
-        ? await lane.reread(keys, connection, signal)
-        : await lane.republish(
-            keys.flatMap((key) => kept.get(key) ?? []),
+        ? await lane.reread(
+            rows.map((row) => row.sourceKey),
             connection,
             signal,
           )
+        : null
+    if (counts === null) {
+      kept ??= await rawRejects(lane, signal)
+      counts = await lane.republish(stillMeant(rows, kept), connection, signal)
+    }
     tried += rows.length
     published += counts.created + counts.changed
   }
   return { tried, published, rejectedAgain: opened.projection.count().rejected }
+}
+
+/** The rejected versions that are still the newest of their rows. */
+function stillMeant(
+  rows: readonly ProjectionRow[],
+  kept: ReadonlyMap<string, SourceRecord>,
+): readonly SourceRecord[] {
+  return rows.flatMap((row) => {
+    const record = kept.get(row.sourceKey)
+    return record !== undefined && record.fingerprint === row.rejected ? [record] : []
+  })
 }
 
 /** The newest rejects of the lane as records, by source key; what was not even readable is left out. */
@@ -169,7 +213,10 @@ function collectReject(record: LogRecord, prefix: string, found: Map<string, Sou
   if (record.value === null || record.key?.startsWith(prefix) !== true) return
   const reject = decodeReject(record.value)
   const data = rawData(reject)
-  if (data === null) return
+  if (data === null) {
+    found.delete(reject.sourceKey)
+    return
+  }
   found.set(reject.sourceKey, {
     type: reject.where.split(' ')[0] ?? '',
     key: reject.sourceKey,

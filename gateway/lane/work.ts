@@ -1,13 +1,21 @@
 import type { Cursor, Session, SourceRecord } from '../../adapters/contract.ts'
 import type { Origin } from '../event.ts'
 import type { SourceConnection } from './connection.ts'
-import { countedOrder } from './detect.ts'
+import type { CursorRecord } from './cursor-record.ts'
 import { newRunCounts, type RunCounts } from './fuses.ts'
 import type { LaneOptions } from './lane-options.ts'
+import { LaneStop } from './lane-stop.ts'
 import type { OpenLane } from './open.ts'
+import { countedOrder } from './read-order.ts'
 
 /** How many source keys one point read asks for. */
 const POINT_READ_KEYS = 500
+
+/**
+ * What is being read: the feed from its cursor, or everything again beside it (a remap, or the resync of a feed that
+ * did not begin at the beginning), where only records that were published before are looked at.
+ */
+export type Track = 'main' | 'reread'
 
 /** One run of a lane: what it has done so far, and against what its fuses are measured. */
 export type Run = {
@@ -15,13 +23,21 @@ export type Run = {
   /** Living rows at the start. */
   readonly known: number
   readonly origin: Origin
-  /** `remap`: everything is read again under an edited mapping, beside the feed's own cursor. */
-  readonly track: 'main' | 'remap'
+  readonly track: Track
   heldBack: number
 }
 
-export function newRun(lane: OpenLane, track: Run['track'], origin: Origin): Run {
-  return { counts: newRunCounts(), known: lane.projection.count().live, origin, track, heldBack: 0 }
+/** A run goes on where a broken one stopped, or an emptied table would slip through the fuse in slices. */
+export function newRun(lane: OpenLane, track: Track, origin: Origin): Run {
+  const { run } = lane.record
+  const isContinued = track === 'main' && run !== null
+  return {
+    counts: isContinued ? { ...run.counts } : newRunCounts(),
+    known: isContinued ? run.known : lane.projection.count().live,
+    origin,
+    track,
+    heldBack: 0,
+  }
 }
 
 /** A lane at work on its source: everything that the steps of a run need. */
@@ -33,6 +49,17 @@ export type Work = Readonly<{
   signal: AbortSignal
 }>
 
+/** The cursor record with what a fuse must remember of the run under way. */
+export function withRun(work: Work, record: CursorRecord): CursorRecord {
+  const { counts, known, track } = work.run
+  const { fuse } = work.options.feed
+  if (track !== 'main') return record
+  const isFused = (['deleted', 'changed', 'created'] as const).some(
+    (kind) => fuse[kind] !== null && counts[kind] > 0,
+  )
+  return { ...record, run: isFused ? { counts: { ...counts }, known } : record.run }
+}
+
 /** The order of a lane's reads. A clock would step back; a count does not. */
 export class ReadCounter {
   #reads: number
@@ -41,33 +68,43 @@ export class ReadCounter {
     this.#reads = from
   }
 
-  /** Later than every order before it. */
+  /** Later than every count before it. */
   next(): string {
     this.#reads += 1
     return countedOrder(this.#reads)
   }
 }
 
-/** The source as one lane sees it: its feed, in its turn, with a place in the order for every read. */
+/**
+ * The source as one lane sees it during one run: its feed, in its turn, with a place in the order for every read.
+ * Nothing is read before the system behind the session is known to be the one that the lane knows; a session that
+ * breaks in the middle of a run is replaced by one that must show the same.
+ */
 export class LaneSource {
   readonly #feed: string
   readonly #connection: SourceConnection
   readonly #counter: ReadCounter
+  readonly #lane: OpenLane
   readonly #signal: AbortSignal
+  #verified = -1
 
-  constructor(feed: string, connection: SourceConnection, counter: ReadCounter, signal: AbortSignal) {
-    this.#feed = feed
-    this.#connection = connection
-    this.#counter = counter
-    this.#signal = signal
+  constructor(
+    options: Readonly<{
+      feed: string
+      connection: SourceConnection
+      counter: ReadCounter
+      lane: OpenLane
+      signal: AbortSignal
+    }>,
+  ) {
+    this.#feed = options.feed
+    this.#connection = options.connection
+    this.#counter = options.counter
+    this.#lane = options.lane
+    this.#signal = options.signal
   }
 
-  /** Of the session that answered last. */
-  get generation(): number {
-    return this.#connection.generation
-  }
-
-  nextOrder(): string {
+  nextCount(): string {
     return this.#counter.next()
   }
 
@@ -75,33 +112,33 @@ export class LaneSource {
     what: string,
     call: (session: Session, signal: AbortSignal) => Promise<Answer>,
   ): Promise<Answer> {
-    return this.#connection.turn(what, this.#signal, call)
+    return this.#connection.turn(what, this.#signal, async (session, signal, generation) => {
+      if (this.#verified !== generation) {
+        verifyIdentity(this.#lane, await session.identity(signal))
+        this.#verified = generation
+      }
+      return call(session, signal)
+    })
   }
 
-  /** Single rows, fresh, with the order of that read; empty where the source cannot read single rows. */
-  async read(keys: readonly string[]): Promise<{ records: readonly SourceRecord[]; order: string }> {
-    const order = this.nextOrder()
+  /** Runs something on what a session gave, in its turn, though the session may be gone by then. */
+  afterwards(call: () => Promise<unknown>): void {
+    this.#connection.afterwards(call)
+  }
+
+  /** Single rows, fresh, with the count of that read; null where the source cannot read single rows. */
+  async read(keys: readonly string[]): Promise<{ records: readonly SourceRecord[]; count: string } | null> {
+    const count = this.nextCount()
     const records: SourceRecord[] = []
     for (let start = 0; start < keys.length; start += POINT_READ_KEYS) {
       const some = keys.slice(start, start + POINT_READ_KEYS)
       const read = await this.call('read', async (session, signal) =>
-        session.read === undefined ? [] : session.read(this.#feed, some, signal),
+        session.read === undefined ? null : session.read(this.#feed, some, signal),
       )
+      if (read === null) return null
       records.push(...read)
     }
-    return { records, order }
-  }
-
-  canRead(): Promise<boolean> {
-    return this.call('read', async (session) => session.read !== undefined)
-  }
-
-  /** Those of the keys that a point read does not find; none where the source cannot read single rows. */
-  async missing(keys: readonly string[]): Promise<ReadonlySet<string>> {
-    if (keys.length === 0 || !(await this.canRead())) return new Set()
-    const { records } = await this.read(keys)
-    const found = new Set(records.map((record) => record.key))
-    return new Set(keys.filter((key) => !found.has(key)))
+    return { records, count }
   }
 
   async settle(cursor: Cursor): Promise<void> {
@@ -109,4 +146,19 @@ export class LaneSource {
       await session.settle?.(this.#feed, cursor, signal)
     })
   }
+}
+
+/** Throws IDENTITY_CHANGED where another system answers; the first that answers is the one to know. */
+function verifyIdentity(lane: OpenLane, seen: string | null): void {
+  const known = lane.record.identity
+  if (known !== null && seen !== null && known !== seen) {
+    throw new LaneStop(
+      'IDENTITY_CHANGED',
+      `Another system answers: it was ${known}, it is ${seen}. Nothing was read. If that is meant, run \`erpgw decide\`.`,
+      { before: known, now: seen },
+    )
+  }
+  if (known !== null || seen === null) return
+  lane.record = { ...lane.record, identity: seen }
+  lane.isLearnt = true
 }

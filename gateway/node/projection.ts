@@ -10,10 +10,11 @@ import type {
   ProjectionRow,
   Projections,
 } from '../ports.ts'
+import { combine, EMPTY_SEAL, isSame, keySeal, rowSeal, type Seal } from './projection-seal.ts'
 
 /**
  * Projections as SQLite files, one per lane. They are disposable, so they are written without fsync; what makes that
- * safe is the seal: a digest over every row and the state, checked whole at each opening. A file that does not fit its
+ * safe is the seal: a digest over everything in it, checked whole at each opening. A file that does not fit its
  * seal (torn, altered, of another version) opens as empty and is rebuilt from the log.
  */
 export function createSqliteProjections(folder: string): Projections {
@@ -31,7 +32,7 @@ const VERSION = 1
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS row (
     source_key TEXT PRIMARY KEY, record_key TEXT UNIQUE, revision INTEGER NOT NULL, content_hash TEXT NOT NULL,
-    field_digests TEXT NOT NULL, fingerprint TEXT NOT NULL, read_order TEXT NOT NULL, row_version TEXT,
+    field_digests TEXT NOT NULL, fingerprint TEXT NOT NULL, read_order TEXT NOT NULL,
     mapping TEXT NOT NULL, deleted INTEGER NOT NULL, rejected TEXT, partition INTEGER NOT NULL,
     offset INTEGER NOT NULL, seal_a INTEGER NOT NULL, seal_b INTEGER NOT NULL
   ) WITHOUT ROWID, STRICT;
@@ -41,16 +42,17 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS state (
     id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, applied TEXT, pass TEXT NOT NULL,
     pass_batches INTEGER NOT NULL, live INTEGER NOT NULL, deleted INTEGER NOT NULL, rejected INTEGER NOT NULL,
-    highest TEXT, seal_a INTEGER NOT NULL, seal_b INTEGER NOT NULL, state_seal TEXT NOT NULL
+    highest TEXT, seal_a INTEGER NOT NULL, seal_b INTEGER NOT NULL, seen_a INTEGER NOT NULL, seen_b INTEGER NOT NULL,
+    state_seal TEXT NOT NULL
   ) STRICT;`
 
 const COLUMNS =
-  'source_key, record_key, revision, content_hash, field_digests, fingerprint, read_order, row_version, mapping, deleted, rejected, partition, offset'
+  'source_key, record_key, revision, content_hash, field_digests, fingerprint, read_order, mapping, deleted, rejected, partition, offset'
 
-const UPSERT = `INSERT INTO row VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (source_key) DO UPDATE SET
+const UPSERT = `INSERT INTO row VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (source_key) DO UPDATE SET
   record_key = excluded.record_key, revision = excluded.revision, content_hash = excluded.content_hash,
   field_digests = excluded.field_digests, fingerprint = excluded.fingerprint, read_order = excluded.read_order,
-  row_version = excluded.row_version, mapping = excluded.mapping, deleted = excluded.deleted,
+  mapping = excluded.mapping, deleted = excluded.deleted,
   rejected = excluded.rejected, partition = excluded.partition, offset = excluded.offset,
   seal_a = excluded.seal_a, seal_b = excluded.seal_b`
 
@@ -60,8 +62,8 @@ function openSealed(file: string): Projection {
     if (projection.isSealed()) return projection
     projection.close()
   } catch (error) {
-    if (!isSqliteError(error)) throw error
-    // Not a database, or a damaged one: it holds nothing that the log does not.
+    if (isPassing(error)) throw error
+    // Not a database, or one whose contents make no sense: it holds nothing that the log does not.
   }
   for (const suffix of ['', '-wal', '-shm']) rmSync(file + suffix, { force: true })
   return new SqliteProjection(openDatabase(file), file)
@@ -75,11 +77,13 @@ function openDatabase(file: string): DatabaseSync {
   return database
 }
 
-function isSqliteError(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ERR_SQLITE_ERROR'
-}
+/** Busy, locked, no memory, read-only, I/O error, full, cannot open: nothing is said about what the file holds. */
+const PASSING_CODES = [5, 6, 7, 8, 10, 13, 14]
 
-type Seal = readonly [number, number]
+function isPassing(error: unknown): boolean {
+  if (!(error instanceof Error) || !('errcode' in error)) return false
+  return typeof error.errcode === 'number' && PASSING_CODES.includes(error.errcode & 0xff)
+}
 
 type State = {
   applied: Applied | null
@@ -89,7 +93,10 @@ type State = {
   deleted: number
   rejected: number
   highest: string | null
+  /** Over the rows and the record keys of other lanes. */
   seal: Seal
+  /** Over the keys that the pass named. */
+  seenSeal: Seal
 }
 
 const EMPTY_STATE: State = {
@@ -100,7 +107,8 @@ const EMPTY_STATE: State = {
   deleted: 0,
   rejected: 0,
   highest: null,
-  seal: [0, 0],
+  seal: EMPTY_SEAL,
+  seenSeal: EMPTY_SEAL,
 }
 
 class SqliteProjection implements Projection {
@@ -121,11 +129,18 @@ class SqliteProjection implements Projection {
     const stored = this.#prepare('SELECT state_seal, version FROM state').get()
     if (stored === undefined) return this.#prepare('SELECT 1 FROM row LIMIT 1').get() === undefined
     if (stored['version'] !== VERSION || stored['state_seal'] !== stateSeal(this.#state)) return false
-    let seal: Seal = [0, 0]
+    let seal = EMPTY_SEAL
     for (const raw of this.#prepare(`SELECT ${COLUMNS} FROM row`).iterate()) {
       seal = combine(seal, rowSeal(toRow(raw)))
     }
-    return seal[0] === this.#state.seal[0] && seal[1] === this.#state.seal[1]
+    for (const raw of this.#prepare('SELECT record_key FROM foreign_key').iterate()) {
+      seal = combine(seal, keySeal('foreign', String(raw['record_key'])))
+    }
+    let seen = EMPTY_SEAL
+    for (const raw of this.#prepare('SELECT source_key FROM seen').iterate()) {
+      seen = combine(seen, keySeal('seen', String(raw['source_key'])))
+    }
+    return isSame(seal, this.#state.seal) && isSame(seen, this.#state.seenSeal)
   }
 
   applied(): Applied | null {
@@ -196,7 +211,9 @@ class SqliteProjection implements Projection {
       for (const row of rows) this.#releaseRecordKey(row)
       for (const row of rows) this.#upsert(row, next)
       const addForeign = this.#prepare('INSERT OR IGNORE INTO foreign_key VALUES (?)')
-      for (const key of change.foreign ?? []) addForeign.run(key)
+      for (const key of change.foreign ?? []) {
+        if (addForeign.run(key).changes > 0) next.seal = combine(next.seal, keySeal('foreign', key))
+      }
       if (change.applied !== null) next.applied = change.applied
       this.#writeState(next)
       this.#database.exec('COMMIT')
@@ -222,9 +239,14 @@ class SqliteProjection implements Projection {
   #writeSeen(change: ProjectionChange, next: State): void {
     const { seen } = change
     if (seen === undefined) return
-    if (seen.batch === 1) this.#database.exec('DELETE FROM seen')
+    if (seen.batch === 1) {
+      this.#database.exec('DELETE FROM seen')
+      next.seenSeal = EMPTY_SEAL
+    }
     const add = this.#prepare('INSERT OR IGNORE INTO seen VALUES (?)')
-    for (const key of seen.keys) add.run(key)
+    for (const key of seen.keys) {
+      if (add.run(key).changes > 0) next.seenSeal = combine(next.seenSeal, keySeal('seen', key))
+    }
     next.pass = seen.pass
     next.passBatches = seen.batch
   }
@@ -262,7 +284,6 @@ class SqliteProjection implements Projection {
       row.fieldDigests,
       row.sourceFingerprint,
       row.readOrder,
-      row.rowVersion,
       row.mappingVersion,
       row.deleted ? 1 : 0,
       row.rejected,
@@ -274,7 +295,7 @@ class SqliteProjection implements Projection {
   }
 
   #writeState(state: State): void {
-    this.#prepare('INSERT OR REPLACE INTO state VALUES (1,?,?,?,?,?,?,?,?,?,?,?)').run(
+    this.#prepare('INSERT OR REPLACE INTO state VALUES (1,?,?,?,?,?,?,?,?,?,?,?,?,?)').run(
       VERSION,
       state.applied === null ? null : JSON.stringify(state.applied),
       state.pass,
@@ -285,6 +306,8 @@ class SqliteProjection implements Projection {
       state.highest,
       state.seal[0],
       state.seal[1],
+      state.seenSeal[0],
+      state.seenSeal[1],
       stateSeal(state),
     )
   }
@@ -302,6 +325,7 @@ class SqliteProjection implements Projection {
       rejected: Number(raw['rejected']),
       highest: textOrNull(raw['highest']),
       seal: [Number(raw['seal_a']), Number(raw['seal_b'])],
+      seenSeal: [Number(raw['seen_a']), Number(raw['seen_b'])],
     }
   }
 
@@ -336,7 +360,6 @@ function toRow(raw: Raw): ProjectionRow {
     fieldDigests: String(raw['field_digests']),
     sourceFingerprint: String(raw['fingerprint']),
     readOrder: String(raw['read_order']),
-    rowVersion: textOrNull(raw['row_version']),
     mappingVersion: String(raw['mapping']),
     deleted: raw['deleted'] === 1,
     rejected: textOrNull(raw['rejected']),
@@ -364,34 +387,6 @@ function tally(
 function uncount(row: ProjectionRow, state: State): void {
   state.seal = combine(state.seal, rowSeal(row))
   tally(state, row.revision > 0, row.deleted, row.rejected !== null, -1)
-}
-
-/** Order does not matter, and adding twice removes: rows can change one by one. */
-function combine(a: Seal, b: Seal): Seal {
-  return [a[0] ^ b[0], a[1] ^ b[1]]
-}
-
-function rowSeal(row: ProjectionRow): Seal {
-  const digest = hash(
-    'sha1',
-    JSON.stringify([
-      row.sourceKey,
-      row.recordKey,
-      row.revision,
-      row.contentHash,
-      row.fieldDigests,
-      row.sourceFingerprint,
-      row.readOrder,
-      row.rowVersion,
-      row.mappingVersion,
-      row.deleted,
-      row.rejected,
-      row.partition,
-      row.offset,
-    ]),
-    'buffer',
-  )
-  return [digest.readInt32LE(0), digest.readInt32LE(4)]
 }
 
 function stateSeal(state: State): string {

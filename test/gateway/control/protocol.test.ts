@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { serveControl } from '../../../gateway/control/protocol.ts'
 import type { Gateway } from '../../../gateway/gateway.ts'
-import { VerbRefused } from '../../../gateway/lane/verbs.ts'
+import { VerbRefused } from '../../../gateway/lane/verb-refused.ts'
 
 const decision = { by: 'anna', reason: 'stocktaking' }
 

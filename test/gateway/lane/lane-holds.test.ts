@@ -117,6 +117,7 @@ describe('remap and resync', () => {
     await runOnce(bench)
     // A change that no poll will ever show.
     bench.table.changes[1] = record('k2', { number: 'P2', amount: 'B' })
+    bench.table.rows.set('k2', { number: 'P2', amount: 'B' })
     await verb(bench, { verb: 'resync', feed: 'payments', newLineage: false, decision })
     await runOnce(bench)
     expect(await story(bench.log, 'P1')).toEqual(['created 1 A'])

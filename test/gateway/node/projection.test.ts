@@ -12,7 +12,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
-const applied: Applied = { lineage: 'l1', positions: { 'erp.payment.v1/0': 7 }, topicIds: {} }
+const applied: Applied = { lineage: 'l1', sequence: 1, positions: { 'erp.payment.v1/0': 7 }, topicIds: {} }
 
 function row(key: string, extra: Partial<ProjectionRow> = {}): ProjectionRow {
   return {
@@ -23,7 +23,6 @@ function row(key: string, extra: Partial<ProjectionRow> = {}): ProjectionRow {
     fieldDigests: '{}',
     sourceFingerprint: 'f',
     readOrder: 'n0000000000000001',
-    rowVersion: null,
     mappingVersion: 'v1',
     deleted: false,
     rejected: null,
@@ -57,7 +56,7 @@ describe('a projection', () => {
     ['robbed of a row', "DELETE FROM row WHERE source_key = 'k5'"],
     [
       'given a row',
-      "INSERT INTO row SELECT 'new', 'erp/001/new', revision, content_hash, field_digests, fingerprint, read_order, row_version, mapping, deleted, rejected, partition, offset, seal_a, seal_b FROM row WHERE source_key = 'k5'",
+      "INSERT INTO row SELECT 'new', 'erp/001/new', revision, content_hash, field_digests, fingerprint, read_order, mapping, deleted, rejected, partition, offset, seal_a, seal_b FROM row WHERE source_key = 'k5'",
     ],
     [
       'moved ahead',

@@ -148,7 +148,6 @@ describe('each checker passes what is right and finds what was planted', () => {
       fieldDigests: '',
       sourceFingerprint: '',
       readOrder: '',
-      rowVersion: null,
       mappingVersion: '',
       deleted: false,
       rejected: null,
