@@ -39,13 +39,26 @@ export async function decideBatch(
   const known = new Map<string, EventData>()
   const wanted = await wantedRecords(work, records, count, view)
   const found = await decideRecords(work, wanted.records, wanted.count, view, known)
-  const again = found.stale.length === 0 ? null : await work.source.read([...new Set(found.stale)])
+  const again = found.stale.length === 0 ? null : await readAgain(work, found.stale)
   if (again !== null) {
     const more = await decideRecords(work, again.records, again.count, view, known)
     found.findings.push(...more.findings)
     found.rejections.push(...more.rejections)
   }
   return found
+}
+
+/** The rows of stale records as they are now. One that the source reported as deleted, and that is not there, is gone. */
+async function readAgain(
+  work: Work,
+  stale: readonly SourceRecord[],
+): Promise<{ records: readonly SourceRecord[]; count: string } | null> {
+  const read = await work.source.read([...new Set(stale.map((record) => record.key))])
+  if (read === null) return null
+  const there = new Set(read.records.map((record) => record.key))
+  const gone = stale.filter((record) => record.op === 'delete' && !there.has(record.key))
+  const now = gone.map((record) => ({ ...record, order: null, rowVersion: null }))
+  return { records: [...read.records, ...now], count: read.count }
 }
 
 /** Counts what a batch has brought. */

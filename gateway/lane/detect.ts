@@ -61,7 +61,7 @@ export type Detected = {
   findings: Finding[]
   rejections: Rejection[]
   /** Read before something newer was seen: to be read again, never published. */
-  stale: string[]
+  stale: SourceRecord[]
   /** Rows that a new mapping would change, held back until `erpgw remap`. */
   heldBack: number
 }
@@ -190,16 +190,19 @@ function decide(read: Read, view: View, options: DetectOptions, found: Detected)
   const { record } = read
   const row = view.row(record.key)
   if (row !== null && isOlderRead(read.order, row.readOrder)) {
-    found.stale.push(record.key)
+    found.stale.push(record)
     return
   }
   if (record.op === 'delete') {
     if (row !== null && row.revision > 0 && !row.deleted) {
       found.findings.push(deletion(row, read.order, view, options))
+    } else {
+      // An older version may still come, and must not be taken for a new record.
+      touch(read, row ?? emptyRow(record.key), view)
     }
     return
   }
-  if (read.mapped === null) touch(read, row, view)
+  if (read.mapped === null) touch(read, row ?? emptyRow(record.key), view)
   else if (read.mapped.kind === 'rejected') reject(read, read.mapped, view, found)
   else publish(read, read.mapped, row, view, options, found)
 }
@@ -208,9 +211,9 @@ function decide(read: Read, view: View, options: DetectOptions, found: Detected)
  * A version found equal must be remembered as read where versions can arrive out of order; where only the lane's own
  * count tells them apart they cannot, and the write is spared.
  */
-function touch(read: Read, row: ProjectionRow | null, view: View): void {
+function touch(read: Read, row: ProjectionRow, view: View): void {
   const { order, rowVersion } = read.record
-  if (row !== null && (order !== null || rowVersion !== null)) view.put({ ...row, readOrder: read.order })
+  if (order !== null || rowVersion !== null) view.put({ ...row, readOrder: read.order })
 }
 
 function reject(
