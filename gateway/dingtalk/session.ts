@@ -105,21 +105,10 @@ export function choose(session: Session): { starting: readonly Starting[]; again
   const now = runtime.mono()
   const starting: Starting[] = []
   let again: bigint | null = null
+  // What ends here makes way for what stood behind it, now and not at the next waking.
+  while (giveUp(session, now)) parcels.sweep()
   for (const parcel of parcels.ready(now)) {
     if (session.underWay.size + starting.length >= CALLS_MAX) break
-    if (parcel.mode === 'waits-out') {
-      const reason = 'The gateway stopped while the message was on its way'
-      for (const open of parcel.open.values()) {
-        end(session, parcel, open, { state: 'unknown', reason, reference: null })
-      }
-      continue
-    }
-    const lost = lostOf(parcel, work.directory)
-    for (const [id, reason] of lost) {
-      const open = parcel.open.get(id)
-      const state = open?.notice.isUnsure === true ? 'unknown' : 'failed'
-      if (open !== undefined) end(session, parcel, open, { state, reason, reference: null })
-    }
     const way = wayOf(parcel, work.directory, work.client)
     if (way === null) continue
     const taken = work.governor.take(way.channel, way.window)
@@ -145,6 +134,26 @@ export function choose(session: Session): { starting: readonly Starting[]; again
     starting.push({ parcel, way, grant: taken.grant })
   }
   return { starting, again }
+}
+
+/** Ends what can go out no more: calls of a former owner that were waited out, and ways that the config lost. */
+function giveUp(session: Session, now: bigint): boolean {
+  let hasEnded = false
+  for (const parcel of session.parcels.ready(now)) {
+    const lost = lostOf(parcel, session.work.directory)
+    for (const open of [...parcel.open.values()]) {
+      const { notice } = open
+      const reason =
+        parcel.mode === 'waits-out'
+          ? 'The gateway stopped while the message was on its way'
+          : lost.get(notice.id)
+      if (reason === undefined) continue
+      const state = parcel.mode === 'waits-out' || notice.isUnsure ? 'unknown' : 'failed'
+      end(session, parcel, open, { state, reason, reference: null })
+      hasEnded = true
+    }
+  }
+  return hasEnded
 }
 
 /** A channel may be busy with calls of another partition, whose ends wake nobody here. */

@@ -208,10 +208,12 @@ describe('the next owner of a partition', () => {
     life.crash()
     stop.abort()
     await ports.log.close()
+    const died = world.time.now()
     await append(world.log, [eventOf({ number: 'P1', revision: 2, data: { number: 'second' } })])
     await drain(world, world.options(config, world.ports()))
     const told = world.dingtalk.outbox.map(({ title }) => /first|second/.exec(title)?.[0])
     expect(told).toEqual(['first', 'second'])
+    expect((world.dingtalk.outbox[1]?.at ?? 0) - died).toBeLessThan(20_000)
   })
 
   test('finds a notice that has been open while many others came and went', async () => {
