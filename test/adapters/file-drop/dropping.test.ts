@@ -166,6 +166,53 @@ describe('a dropped file', () => {
   })
 })
 
+describe('settling', () => {
+  test('moves what lies before the cursor, also where more has been read', async () => {
+    await folder.put('a.csv', utf8('x\n1\n'))
+    await folder.put('b.csv', utf8('x\n2\n'))
+    const { batches } = await poll()
+    lane.cursor = batches[0]?.next ?? null
+    await settle()
+    expect(await folder.names()).toEqual(['b.csv'])
+  })
+
+  test('overwrites nothing and moves no other file than was read', async () => {
+    await folder.put('a.csv', utf8('x\n1\n'))
+    const transport = await folder.transport()
+    const [listed] = await transport.list((name) => name === 'a.csv', NEVER)
+    if (listed === undefined) throw new Error('a.csv is not listed')
+    await transport.write('archive/a.csv', 'there before', NEVER)
+    expect(await transport.move(listed, 'archive/a.csv', NEVER)).toBe('taken')
+    await folder.put('a.csv', utf8('x\n2\n'))
+    expect(await transport.move(listed, 'archive/b.csv', NEVER)).toBe('changed')
+    await rename(join(folder.path, 'a.csv'), join(folder.path, 'c.txt'))
+    expect(await transport.move(listed, 'archive/b.csv', NEVER)).toBe('gone')
+    expect(await readFile(join(folder.path, 'archive/a.csv'), 'utf8')).toBe('there before')
+    expect(await readdir(join(folder.path, 'archive'))).toEqual(['a.csv'])
+  })
+})
+
+describe('a file that changes while it is read', () => {
+  test('breaks the poll off, and is a new file for the next one', async () => {
+    await folder.put('a.csv', utf8('x\n1\n'))
+    const transport = await folder.transport()
+    let reads = 0
+    const changing = {
+      ...transport,
+      async *read(name: string, signal: AbortSignal) {
+        reads += 1
+        if (reads === 2) await writeFile(join(folder.path, 'a.csv'), 'x\n1\n2\n')
+        yield* transport.read(name, signal)
+      },
+    }
+    const { context } = createSurroundings({ batchRecordsMax: 100, marks: lane.marks })
+    const session = adapter.session(changing, { drop: adapter.feed.parse(FEED) }, context)
+    const first = session.poll('drop', null, NEVER)[Symbol.asyncIterator]().next()
+    await expect(first).rejects.toMatchObject({ code: 'ADAPTER_UNREACHABLE', remedy: 'retry' })
+    expect((await poll()).rows).toEqual(['1', '2'])
+  })
+})
+
 describe('a file that is written slowly', () => {
   const stable = { ...FEED, finished: { by: 'stable', polls: '3', age: '30s' } }
   // The clock of the kit stands at 2026-03-02 08:00 UTC.

@@ -118,6 +118,29 @@ describe('a CSV file', () => {
       ])
   })
 
+  test('sees no delimiter inside a character of two bytes', async () => {
+    // 82 7C is 俓, and 7C alone the delimiter: behind it a quote would open a value.
+    const bytes = Uint8Array.of(
+      0x61,
+      0x7c,
+      0x62,
+      0x0a,
+      0x31,
+      0x7c,
+      0x82,
+      0x7c,
+      0x22,
+      0x0a,
+      0x32,
+      0x7c,
+      0x33,
+      0x0a,
+    )
+    const said = shown(await decoded(bytes, { encoding: 'gb18030', delimiter: '|' }))
+    expect(said[1]).toContain('has a quote in the middle of a value that is not quoted')
+    expect(said[2]).toBe('2@3 2|3')
+  })
+
   test('reads four-byte characters of GB 18030, whatever the chunks', async () => {
     // U+1F600 is 94 39 FC 36; U+20AC is A2 E3.
     const bytes = Uint8Array.of(0x61, 0x0a, 0x94, 0x39, 0xfc, 0x36, 0xa2, 0xe3, 0x0a)
