@@ -11,7 +11,6 @@ export type { EmbeddedConnection } from './embedded-client.ts'
 export { connectEmbeddedLog } from './embedded-client.ts'
 export { openEmbeddedReader } from './embedded-reader.ts'
 export type { EmbeddedDescriptor } from './embedded-wire.ts'
-export type { LogReader as EmbeddedReader } from './reader.ts'
 
 export type EmbeddedLogOptions = Readonly<{
   /** Of this log alone; made (0700) where it is missing. Not on a network share: SQLite needs shared memory. */

@@ -21,7 +21,7 @@ export class Decimal {
  * Longer numbers are refused: no ERP has them, and arithmetic on megabytes of digits would be an
  * attack.
  */
-export const DECIMAL_DIGITS_MAX = 60
+const DECIMAL_DIGITS_MAX = 60
 
 const PLAIN = /^([+-]?)(\d*)(?:\.(\d*))?$/
 

@@ -112,7 +112,7 @@ export function computed(type: FieldType): Typed {
   return { type, reads: null }
 }
 
-export function proving(scope: Scope, paths: ReadonlySet<string>): Scope {
+function proving(scope: Scope, paths: ReadonlySet<string>): Scope {
   return { ...scope, proved: scope.proved.union(paths) }
 }
 

@@ -21,7 +21,6 @@ type WrittenValue = Readonly<
 export type WrittenEntry = Readonly<{ key: Place; value: Written }>
 
 export type WrittenMap = Extract<Written, { kind: 'map' }>
-export type WrittenText = Extract<Written, { kind: 'text' }>
 
 /** A whole file. */
 export function writtenTree(tree: ConfigTree): Written {

@@ -11,7 +11,6 @@ export type Database = Readonly<{
 
 /** The gateway's config for the demo: the ERP's database on one side, DingTalk on the other. */
 export function demoConfig(erp: Database, dingtalk: string): string {
-  const password = erp.password === undefined ? '' : `, password: ${erp.password}`
   return `# The demo's gateway. Everything in it is what a real one has.
 gateway: demo
 companies:
@@ -19,7 +18,13 @@ companies:
   002: { name: Example Trading Viet Nam, currency: VND, zone: Asia/Ho_Chi_Minh }
 data: ./data
 
-sources:
+${sources(erp)}
+${routes(dingtalk)}`
+}
+
+function sources(erp: Database): string {
+  const password = erp.password === undefined ? '' : `, password: ${erp.password}`
+  return `sources:
   erp:
     kind: database
     system: demo-trading
@@ -49,8 +54,11 @@ sources:
         table: stock
         key: [plant_code, warehouse_code, item_no, batch_no, stock_type]
         cursor: { strategy: watermark, columns: [updated_at], overlap: 10s }
+`
+}
 
-people:
+function routes(dingtalk: string): string {
+  return `people:
   lan: { dingtalk: 0171234567, language: vi, company: 002 }
   chen: { dingtalk: 0181234567, language: zh-CN, company: 001 }
 

@@ -170,7 +170,7 @@ test('parks a dead incarnation that retries whatever fails', async () => {
   const stubborn = async () => {
     for (;;) {
       attempts += 1
-      await ports.runtime.sleep(10, never).catch(() => {})
+      await ports.runtime.sleep(10, never).catch(() => 'is tried again whatever it was')
     }
   }
   crash()

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type pg from 'pg'
 
 /** The tables that the test loads, with their columns as the sample's README gives them. */
-export const TABLES = {
+const TABLES = {
   purchaseorderheader: {
     file: 'PurchaseOrderHeader.csv',
     columns:

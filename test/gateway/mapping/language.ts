@@ -20,7 +20,7 @@ export function memoryFiles(texts: Readonly<Record<string, string>>): Files {
   }
 }
 
-export const maybe = <Type extends FieldType>(type: Type): Type => ({ ...type, nullable: true })
+const maybe = <Type extends FieldType>(type: Type): Type => ({ ...type, nullable: true })
 const scalar = (kind: ScalarType['kind']): ScalarType => ({ kind, nullable: false })
 const object = (fields: Readonly<Record<string, FieldType>>): ObjectType => ({
   kind: 'object',
@@ -28,7 +28,7 @@ const object = (fields: Readonly<Record<string, FieldType>>): ObjectType => ({
   nullable: false,
 })
 
-export const text = scalar('string')
+const text = scalar('string')
 const decimal = scalar('decimal')
 const amount = object({ value: decimal, currency: text })
 const quantity = object({ value: decimal, unit: text, raw: maybe(text) })
