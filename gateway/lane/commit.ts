@@ -170,14 +170,19 @@ function placedOrStop(result: Commit): readonly Placed[] {
     case 'unknown':
       throw new LaneStop(
         'COMMIT_UNKNOWN',
-        `Nobody can say whether the transaction took effect: ${result.reason}.`,
+        `Nobody can say whether the transaction took effect: ${asEnd(result.reason)}`,
       )
     case 'refused':
       throw new LaneStop(
         result.retryable ? 'LOG_UNAVAILABLE' : 'LOG_REFUSED',
-        `The log refused the transaction: ${result.reason}.`,
+        `The log refused the transaction: ${asEnd(result.reason)}`,
       )
   }
+}
+
+/** A reason as the end of a sentence: drivers give theirs with a full stop or without. */
+function asEnd(reason: string): string {
+  return reason.endsWith('.') ? reason : `${reason}.`
 }
 
 function applyChange(

@@ -111,7 +111,7 @@ export function asUnopened(error: unknown, folder: string): unknown {
   if (error instanceof LogError || !(error instanceof Error) || !('code' in error)) return error
   const why =
     sqliteCode(error) === SQLITE.FULL
-      ? 'the disk, or the space that `diskMaxBytes` allows, is full'
+      ? 'the disk, or the space that `log.diskMax` allows, is full'
       : error.message
   return new LogError('LOG_UNAVAILABLE', `The log in ${folder} cannot be opened: ${why}.`, error)
 }

@@ -220,7 +220,7 @@ function failed(
   if (stopped !== null && isCommitting) return group.map(() => ({ kind: 'unknown', reason: stopped }))
   if (stopped !== null) return group.map((work) => refuse(held, work, stopped))
   if (group.length > 1) return group.flatMap((work) => runGroup(held, [work]))
-  const full = 'The disk, or the space that `diskMaxBytes` allows the log, is full; nothing was written.'
+  const full = 'The disk, or the space that `log.diskMax` allows the log, is full; nothing was written.'
   const reason =
     code === SQLITE.FULL ? full : 'Another program holds the file of the log; nothing was written.'
   return group.map((work) => refuse(held, work, reason))
