@@ -82,10 +82,20 @@ export function size(
       if (match?.[1] === undefined || unit === undefined)
         return refuse(context, `must be a size like 64kB, 20MB or 20GB, not "${written}"`)
       const bytes = Number(match[1]) * SIZE_UNITS[unit]
-      if (bytes >= minBytes && bytes <= maxBytes) return bytes
-      return refuse(context, `must be from ${minBytes}B to ${maxBytes}B, not ${written}`)
+      if (bytes < minBytes) return refuse(context, `must be at least ${formatSize(minBytes)}, not ${written}`)
+      if (bytes > maxBytes) return refuse(context, `must be at most ${formatSize(maxBytes)}, not ${written}`)
+      return bytes
     })
     .meta({ pattern: '^[0-9]+(B|kB|MB|GB|TB)$', examples: ['20GB'] })
+}
+
+/** The shortest way to write so many bytes: 100000000 is `100MB`. */
+function formatSize(bytes: number): string {
+  for (const unit of ['TB', 'GB', 'MB', 'kB'] as const) {
+    if (bytes >= SIZE_UNITS[unit] && bytes % SIZE_UNITS[unit] === 0)
+      return `${bytes / SIZE_UNITS[unit]}${unit}`
+  }
+  return `${bytes}B`
 }
 
 /** `0% 0.5% 100%`. Output: the number of percent; a setting, never an amount, so a JS number is right. */

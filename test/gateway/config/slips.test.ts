@@ -77,6 +77,12 @@ describe('says of one slip where it is, what is wrong, and what is near', () => 
       '6:16 log.driver: cannot be "kafka" (valid: embedded)',
     ],
     [
+      'a log that is too small to work with',
+      'diskMax: 20GB',
+      'diskMax: 20MB',
+      '6:35 log.diskMax: must be at least 100MB, not 20MB',
+    ],
+    [
       'a name with capitals',
       'payments:',
       'Payments:',
