@@ -60,6 +60,10 @@ export function loadLanguage(files: Files, packageFolder: string): Language {
         const loaded = loadMapping(name, foldersOf(folders), files)
         return loaded.kind === 'loaded' ? loaded.definition.entity : null
       },
+      mappingMistakes(name, folders) {
+        const loaded = loadMapping(name, foldersOf(folders), files)
+        return loaded.kind === 'invalid' ? loaded.mistakes : []
+      },
       checkCondition(entity, text) {
         const where = { file: '', line: 1, column: 1, field: 'when' }
         const compiled = compileExpression(text, environments(entity), where)

@@ -12,8 +12,8 @@ export type Knowledge = Readonly<{
   knownMappings(folders: readonly string[]): readonly string[]
   /** The entity that a mapping makes, or null where there is no such mapping. Folders are absolute, first wins. */
   mappingEntity(name: string, folders: readonly string[]): string | null
-  /** What is wrong with a mapping that is there and makes no entity; in its own file. Absent: nobody says. */
-  mappingMistakes?(name: string, folders: readonly string[]): readonly Mistake[]
+  /** What is wrong with a mapping that is there and makes no entity; in its own file. */
+  mappingMistakes(name: string, folders: readonly string[]): readonly Mistake[]
   /** What is wrong with a condition over events of an entity. `offset` counts UTF-16 units of the text. */
   checkCondition(entity: string, text: string): readonly Readonly<{ message: string; offset: number }>[]
 }>
@@ -118,7 +118,7 @@ function reportMapping(
     return
   }
   report.mistake(path, `the mapping "${mapping}" cannot be used: its file has mistakes`)
-  report.foreign(knowledge.mappingMistakes?.(mapping, folders) ?? [])
+  report.foreign(knowledge.mappingMistakes(mapping, folders))
 }
 
 function checkCompany(report: Report, path: Path, company: string): void {
@@ -136,7 +136,8 @@ function checkTwins(report: Report, feeds: readonly FeedFound[]): void {
     const other = `${twin.path[1]?.toString()}.${twin.path[3]?.toString()}`
     report.notice(
       [...feed.path, 'mapping'],
-      `publishes ${feed.entity} of ${feed.system} as ${other} does; a record that both hold stops one of them`,
+      `publishes ${feed.entity} of ${feed.system} as ${other} does; a record that both hold stops one of them. ` +
+        'Let each feed read records of its own, or give one source another system',
     )
   }
 }

@@ -257,7 +257,7 @@ test('asks for the app where a message goes to persons or conversations', () => 
 test('points out what is allowed but hardly meant', () => {
   const twins = good(['k3-wise/stock-level', 'k3-wise/payment'])
   expect(texts(loadWell(twins).notices)).toEqual([
-    'gateway.yaml:21:18 sources.k3.feeds.stock.mapping: publishes payment of k3-wise as k3.payments does; a record that both hold stops one of them',
+    'gateway.yaml:21:18 sources.k3.feeds.stock.mapping: publishes payment of k3-wise as k3.payments does; a record that both hold stops one of them. Let each feed read records of its own, or give one source another system',
   ])
   const unheard = good(['k3-wise/payment', 'k3-wise/purchase-order'])
   expect(texts(loadWell(unheard).notices)).toEqual([

@@ -81,6 +81,7 @@ export const knowledge: Knowledge = {
   knownTemplates: ['payment-approved', 'stock-low'],
   knownMappings: () => Object.keys(MAPPINGS),
   mappingEntity: (mapping) => (Object.hasOwn(MAPPINGS, mapping) ? (MAPPINGS[mapping] ?? null) : null),
+  mappingMistakes: () => [],
   checkCondition: (entity, condition) =>
     [...condition.matchAll(/WRONG/g)].map(({ index }) => ({
       message: `no field "WRONG" in ${entity}`,
