@@ -178,6 +178,8 @@ async function showMany(seeds: readonly number[], mutation: Mutation | null): Pr
 
 if (!isMainThread && parentPort !== null) {
   const port = parentPort
+  // Every abort is an error with a stack that nobody reads: a tenth of the time. A single seed has them.
+  Error.stackTraceLimit = 0
   port.on(
     'message',
     (question: Question) => void answer(question).then((outcome) => port.postMessage(outcome)),

@@ -102,6 +102,9 @@ export function startLives(options: LivesOptions): Lives {
     calm() {
       isCalm = true
       for (const life of living) if (life !== current) kill(life)
+      // Whom a life left behind has fenced in passing stands still until somebody starts it again.
+      if (current?.gateway.statuses().some(({ stopped }) => stopped?.code === 'FENCED') === true)
+        kill(current)
     },
   }
 }

@@ -39,14 +39,14 @@ export function planOf(random: Random): Plan {
     const strategy = index === 0 ? 'watermark' : random.pick(['watermark', 'pass', 'queue'] as const)
     return {
       name: table,
-      everyMs: random.pick([10_000, 25_000, 60_000]),
+      everyMs: random.pick([15_000, 30_000, 60_000]),
       adapter: feedOf(random, table, strategy, canRead, countsPages),
     }
   })
   return {
     feeds,
     habits: feeds.map(({ adapter }) => habitsOf(random, adapter)),
-    troubleMs: random.between(5, 20) * MINUTE_MS,
+    troubleMs: random.between(5, 18) * MINUTE_MS,
     erp: {
       troubleChance: sometimes(0.7, () => random.pick([0.02, 0.1])),
       staleChance: sometimes(0.6, () => 0.15),
@@ -88,7 +88,7 @@ function feedOf(
     table,
     strategy,
     overlapMs: strategy === 'watermark' ? OVERLAP_MS : 0,
-    pageRows: random.pick([3, 10, 50]),
+    pageRows: random.pick([4, 12, 50]),
     tells: tellsOf(random, strategy, canRead),
     canRead,
     countsPages,

@@ -63,7 +63,10 @@ function unreadableOf(change: Change, spec: ToyFeed): Unreadable {
 
 type Contents = Readonly<{ records: SourceRecord[]; unreadable: Unreadable[] }>
 
-/** A page as it is handed over: where the source tells versions apart, sometimes an older one comes second. */
+/**
+ * A page as it is handed over: where the source tells versions apart, sometimes an older one comes second. Not of a row
+ * that cannot be read now: what is unreadable does not say which version it is.
+ */
 function contentsOf(poll: Poll, changes: readonly Change[]): Contents {
   const { erp, spec } = poll
   const records: SourceRecord[] = []
@@ -73,8 +76,9 @@ function contentsOf(poll: Poll, changes: readonly Change[]): Contents {
     if (record === null) unreadable.push(unreadableOf(change, spec))
     else records.push(record)
   }
-  if (spec.tells !== 'nothing' && changes.length > 0 && erp.random.chance(erp.moods.staleChance)) {
-    const { table, key, sequence } = erp.random.pick(changes)
+  const readable = changes.filter(({ fields }) => fields?.status !== NO_STATUS)
+  if (spec.tells !== 'nothing' && readable.length > 0 && erp.random.chance(erp.moods.staleChance)) {
+    const { table, key, sequence } = erp.random.pick(readable)
     const older = erp.world.history(table, key).filter((change) => change.sequence < sequence)
     const stale = older.length === 0 ? null : erp.random.pick(older)
     const record = stale === null ? null : recordOf(stale, spec, stale.sequence)
@@ -195,7 +199,8 @@ function queueOf(erp: Erp, table: string): Queue {
       if (change.table !== table) continue
       messages.push({ place: ++placed, id: `m${change.sequence}`, change })
       if (!erp.random.chance(erp.moods.resendChance)) continue
-      const again = erp.random.pick(erp.world.history(table, change.key))
+      const sent = erp.world.history(table, change.key).filter(({ sequence }) => sequence <= change.sequence)
+      const again = erp.random.pick(sent)
       messages.push({ place: ++placed, id: `m${again.sequence}`, change: again })
     }
     taken = erp.world.changes().length
