@@ -1,18 +1,26 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Config } from '../../gateway/config/model.ts'
 import { createGateway, type Gateway, type GatewayStatus } from '../../gateway/gateway.ts'
-import type { SourceHosts } from '../../gateway/hosts.ts'
+import type { SourceHost, SourceHosts } from '../../gateway/hosts.ts'
 import { DEFAULT_KEEP } from '../../gateway/topics.ts'
 import { createInlineHosts } from '../kit/inline-hosts.ts'
-import { type Bench, createBench, decisions, events, put, sourceOptionsOf, story } from './lane/lane-bench.ts'
+import {
+  type Bench,
+  createBench,
+  decision,
+  decisions,
+  events,
+  sourceOptionsOf,
+  story,
+  until,
+} from './lane/lane-bench.ts'
+import { put } from './lane/table-source.ts'
 
 let stopping = new AbortController()
 afterEach(() => {
   stopping.abort()
   stopping = new AbortController()
 })
-
-const decision = { by: 'test', reason: 'because' }
 
 function configOf(sources: readonly string[]): Config {
   const source = (name: string) => ({
@@ -49,12 +57,8 @@ function gatewayOver(bench: Bench, sources: readonly string[], hosts?: SourceHos
   })
 }
 
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 500; tries += 1) {
-    if (await holds()) return
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-  throw new Error('It never came to that.')
+function hostOf(change: Partial<SourceHost>): SourceHost {
+  return { done: Promise.resolve(), request: async () => [], stop: async () => undefined, ...change }
 }
 
 function laneOf(status: GatewayStatus, source: string) {
@@ -111,18 +115,17 @@ describe('a gateway', () => {
   })
 
   test('starts a source again when it crashes, and the others do not notice [P6]', async () => {
-    const bench = createBench()
+    const bench = createBench({ pace: 20 })
     const inline = createInlineHosts((source) => sourceOptionsOf(bench, { source, system: source }))
     let starts = 0
     const crashing: SourceHosts = {
       start(source, mode) {
         if (source === 'two') return inline.start(source, mode)
         starts += 1
-        return {
+        return hostOf({
           done: Promise.reject(new Error('native crash')),
           request: () => Promise.reject(new Error('gone')),
-          stop: async () => undefined,
-        }
+        })
       },
       close: inline.close,
     }
@@ -135,6 +138,59 @@ describe('a gateway', () => {
     expect(laneOf(status, 'two')?.rows?.live).toBe(1)
     stopping.abort()
     await running.catch(() => undefined)
+  })
+
+  test('starts a source again whose start fails [P6]', async () => {
+    const bench = createBench({ pace: 20 })
+    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
+    const inline = createInlineHosts((source) => sourceOptionsOf(bench, { source, system: source }))
+    let starts = 0
+    const gateway = gatewayOver(bench, ['one'], {
+      start(name, mode) {
+        starts += 1
+        if (starts === 1) throw new Error('no thread to be had')
+        return inline.start(name, mode)
+      },
+      close: inline.close,
+    })
+    const running = gateway.run(stopping.signal)
+    await until(async () => (await events(bench.log)).length === 1)
+    stopping.abort()
+    await running
+  })
+
+  test('says how the others are, though one source never answers [P6]', async () => {
+    const bench = createBench({ pace: 20 })
+    const inline = createInlineHosts((source) => sourceOptionsOf(bench, { source, system: source }))
+    const { promise: done, resolve } = Promise.withResolvers<void>()
+    const silent = hostOf({ done, request: () => new Promise(() => undefined), stop: async () => resolve() })
+    const gateway = gatewayOver(bench, ['sick', 'well'], {
+      start: (name, mode) => (name === 'well' ? inline.start(name, mode) : silent),
+      close: inline.close,
+    })
+    const running = gateway.run(stopping.signal)
+    await until(async () => laneOf(await gateway.status(), 'well') !== undefined)
+    const sick = (await gateway.status()).sources.find(({ source }) => source === 'sick')
+    expect(sick?.trouble).toContain('does not answer')
+    stopping.abort()
+    await running
+  })
+
+  test('once: one crashed source does not end the pass of the others [P6]', async () => {
+    const bench = createBench()
+    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
+    const inline = createInlineHosts((source) => sourceOptionsOf(bench, { source, system: source }))
+    const gateway = gatewayOver(bench, ['sick', 'well'], {
+      start: (name, mode) =>
+        name === 'well'
+          ? inline.start(name, mode)
+          : hostOf({ done: Promise.reject(new Error('native crash')) }),
+      close: inline.close,
+    })
+    const result = await gateway.once(stopping.signal)
+    expect(result.trouble).toBe('source sick: native crash')
+    expect(result.lanes.map(({ source, state }) => [source, state])).toEqual([['well', 'waiting']])
+    expect(await story(bench.log, 'P1')).toEqual(['created 1 A'])
   })
 
   test('once: runs every lane to its end, says how it went, and ends', async () => {

@@ -1,66 +1,27 @@
-import { z } from 'zod'
-import type { Adapter, Batch, Cursor, Json, Session, SourceRecord } from '../../../adapters/contract.ts'
+import type { Json, Runtime } from '../../../adapters/contract.ts'
 import type { AnyAdapter } from '../../../adapters/registry.ts'
 import type { FeedConfig, Fuses } from '../../../gateway/config/model.ts'
 import { decodeEvent } from '../../../gateway/envelope.ts'
 import type { Event } from '../../../gateway/event.ts'
-import { Source, type SourceOptions, type SourcePorts } from '../../../gateway/lane/source.ts'
+import {
+  Source,
+  type SourceMode,
+  type SourceOptions,
+  type SourcePorts,
+} from '../../../gateway/lane/source.ts'
 import type { LaneStatus } from '../../../gateway/lane/status.ts'
+import type { Decision } from '../../../gateway/lane/verbs.ts'
 import { createMemoryLog, type MemoryLog } from '../../../gateway/log/memory.ts'
+import type { MemoryFaults } from '../../../gateway/log/memory-faults.ts'
 import type { Mapping } from '../../../gateway/mapping/mapping.ts'
 import { createMemoryProjection } from '../../../gateway/node/projection.ts'
 import { createRuntime } from '../../../gateway/node/runtime.ts'
 import type { Projection } from '../../../gateway/ports.ts'
 import { createTasks, type Logger, NO_FAILPOINTS } from '../../../gateway/runtime.ts'
 import { DEFAULT_KEEP, entityTopic, TOPICS } from '../../../gateway/topics.ts'
+import { newTable, type Reading, type Row, tableAdapter } from './table-source.ts'
 
-/** A table of an old ERP, as a test writes it, and a lane over it on a log in memory. */
-export type Row = { readonly [field: string]: Json }
-
-export type Table = {
-  /** By source key. */
-  rows: Map<string, Row>
-  /** What a `changes` feed delivers, in order; a `pass` feed reads `rows`. */
-  changes: SourceRecord[]
-  identity: string
-  fields: Record<string, string>
-  /** Records in one batch. */
-  page: number
-  canRead: boolean
-  settled: string[]
-}
-
-function newTable(): Table {
-  return {
-    rows: new Map(),
-    changes: [],
-    identity: 'toy/1',
-    fields: { number: 'text', amount: 'numeric' },
-    page: 4,
-    canRead: true,
-    settled: [],
-  }
-}
-
-/** Changes the row and queues the change. */
-export function put(table: Table, key: string, row: Row): void {
-  table.rows.set(key, row)
-  table.changes.push(record(key, row))
-}
-
-export function record(key: string, data: Row, extra: Partial<SourceRecord> = {}): SourceRecord {
-  return {
-    type: 'toy',
-    key,
-    op: 'upsert',
-    order: null,
-    rowVersion: null,
-    fingerprint: null,
-    changedAt: null,
-    data,
-    ...extra,
-  }
-}
+export const decision: Decision = { by: 'test', reason: 'because' }
 
 export const NO_FUSES: Fuses = {
   deleted: null,
@@ -102,10 +63,15 @@ export function toyMapping(version = 'v1', change: (data: Row) => Row = (data) =
 
 export type Bench = ReturnType<typeof createBench>
 
-/** Everything that outlives a gateway: the table, the log and the projections; `lane()` starts one over them. */
-export function createBench(options: Readonly<{ log?: MemoryLog }> = {}) {
-  const runtime = createRuntime()
-  const log = options.log ?? createMemoryLog({ runtime, partitions: 3 })
+/**
+ * Everything that outlives a gateway: the table, the log and the projections; `runOnce` starts a lane over them.
+ * `pace`: how many times faster than the world's its clock runs, so that a wait for a retry is no wait.
+ */
+export function createBench(
+  options: Readonly<{ log?: MemoryLog; faults?: MemoryFaults; pace?: number }> = {},
+) {
+  const runtime = hurried(createRuntime(), options.pace ?? 1)
+  const log = options.log ?? createMemoryLog({ runtime, partitions: 3, faults: options.faults ?? {} })
   const projections = new Map<string, Projection>()
   const lines: string[] = []
   const logger: Logger = {
@@ -123,8 +89,7 @@ export function createBench(options: Readonly<{ log?: MemoryLog }> = {}) {
       open(lane) {
         const kept = projections.get(lane) ?? createMemoryProjection()
         projections.set(lane, kept)
-        // The table stays when a lane closes it, as a file does.
-        return Object.assign(Object.create(kept), bound(kept), { close: () => undefined }) as Projection
+        return lent(kept)
       },
     },
     secrets: { read: () => null },
@@ -133,7 +98,16 @@ export function createBench(options: Readonly<{ log?: MemoryLog }> = {}) {
   return { runtime, log, projections, lines, ports, table: newTable() }
 }
 
-function bound(projection: Projection): Projection {
+function hurried(runtime: Runtime, pace: number): Runtime {
+  return {
+    ...runtime,
+    mono: () => runtime.mono() * BigInt(pace),
+    sleep: (ms, signal) => runtime.sleep(ms / pace, signal),
+  }
+}
+
+/** The table stays when a lane closes it, as a file does. */
+function lent(projection: Projection): Projection {
   return {
     applied: () => projection.applied(),
     rows: (keys) => projection.rows(keys),
@@ -151,16 +125,15 @@ function bound(projection: Projection): Projection {
   }
 }
 
-export type LaneOptions = Readonly<{
-  mapping?: Mapping
-  strategy?: 'changes' | 'pass'
-  fuse?: Fuses
-  start?: FeedConfig['start']
-  source?: string
-  system?: string
-  ports?: SourcePorts
-  shares?: boolean
-}>
+export type LaneOptions = Reading &
+  Readonly<{
+    mapping?: Mapping
+    fuse?: Fuses
+    start?: FeedConfig['start']
+    source?: string
+    system?: string
+    ports?: SourcePorts
+  }>
 
 /** What a source with one feed over the bench's table is made of. */
 export function sourceOptionsOf(bench: Bench, options: LaneOptions = {}): SourceOptions {
@@ -184,43 +157,60 @@ export function sourceOptionsOf(bench: Bench, options: LaneOptions = {}): Source
       connection: {},
       feeds: { payments: feed },
     },
-    adapter: tableAdapter(bench.table, options.strategy ?? 'changes') as unknown as AnyAdapter,
+    adapter: tableAdapter(bench.table, options) as unknown as AnyAdapter,
     mappings: new Map([['payments', options.mapping ?? toyMapping()]]),
     keep: DEFAULT_KEEP,
-    sharedFeeds: new Set(options.shares === true ? ['payments'] : []),
+    sharedFeeds: new Set(),
     ports: options.ports ?? bench.ports,
   }
 }
 
-/** A source with one feed over the bench's table. */
-function sourceOf(bench: Bench, options: LaneOptions, signal: AbortSignal): Source {
-  return new Source(sourceOptionsOf(bench, options), signal)
-}
-
 /** One complete run of a fresh lane, as after a restart; the lane's status afterwards. */
 export async function runOnce(bench: Bench, options: LaneOptions = {}): Promise<LaneStatus> {
-  const source = sourceOf(bench, options, new AbortController().signal)
+  const source = new Source(sourceOptionsOf(bench, options), new AbortController().signal)
   await source.run('once')
-  const [status] = source.statuses()
-  if (status === undefined) throw new Error('no lane')
-  return status
+  return laneOf(source)
 }
 
 /** A verb on a lane that reads nothing by itself. */
-export async function verb(
+export function verb(
   bench: Bench,
   request: Parameters<Source['request']>[0],
   options: LaneOptions = {},
 ): Promise<Json> {
+  return atWork(bench, 'idle', options, (source) => source.request(request))
+}
+
+/** What happens while a source is at work; then it is told to end. */
+export async function atWork<Answer>(
+  bench: Bench,
+  mode: SourceMode,
+  options: LaneOptions,
+  during: (source: Source) => Promise<Answer>,
+): Promise<Answer> {
   const stopping = new AbortController()
-  const source = sourceOf(bench, options, stopping.signal)
-  const running = source.run('idle')
+  const source = new Source(sourceOptionsOf(bench, options), stopping.signal)
+  const running = source.run(mode)
   try {
-    return await source.request(request)
+    return await during(source)
   } finally {
     stopping.abort()
     await running
   }
+}
+
+export function laneOf(source: Source): LaneStatus {
+  const [status] = source.statuses()
+  if (status === undefined) throw new Error('The source has no lane.')
+  return status
+}
+
+export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 400; tries += 1) {
+    if (await holds()) return
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  throw new Error('It never came to that.')
 }
 
 export async function events(log: MemoryLog): Promise<Event[]> {
@@ -228,8 +218,19 @@ export async function events(log: MemoryLog): Promise<Event[]> {
   return records.map((value) => decodeEvent(value))
 }
 
+/** The subjects that were deleted, as often as they were. */
+export async function deleted(log: MemoryLog): Promise<string[]> {
+  const all = await events(log)
+  return all.filter(({ type }) => type === 'erp.payment.deleted.v1').map(({ subject }) => subject)
+}
+
 export function rejects(log: MemoryLog): Promise<{ [name: string]: Json }[]> {
   return objectsOf(log, TOPICS.rejects)
+}
+
+/** What the adapter's marks say that still stand in the log. */
+export function marks(log: MemoryLog): Promise<{ [name: string]: Json }[]> {
+  return objectsOf(log, TOPICS.marks)
 }
 
 /** What people decided, as the log has it. */
@@ -264,75 +265,4 @@ export async function story(log: MemoryLog, subject: string): Promise<string[]> 
         .filter((part) => part !== undefined && part !== null)
         .join(' '),
     )
-}
-
-function tableAdapter(table: Table, strategy: 'changes' | 'pass'): Adapter<z.ZodType, z.ZodObject, null> {
-  return {
-    kind: 'toy',
-    summary: 'A table in memory.',
-    connection: z.strictObject({}),
-    feed: z.strictObject({}),
-    example: { connection: {}, feeds: {} },
-    traits: () => ({ order: 'total', deletes: 'by-pass', replay: 'from-any-cursor' }),
-    hosts: () => [],
-    connect: async () => null,
-    session: () => tableSession(table, strategy),
-  }
-}
-
-function tableSession(table: Table, strategy: 'changes' | 'pass'): Session {
-  return {
-    check: async () => ({ ok: true }),
-    identity: async () => table.identity,
-    discover: async () => [{ name: 'payments', key: ['number'], fields: table.fields }],
-    preview: async (_feed, limit) => [...table.rows].slice(0, limit).map(([key, row]) => record(key, row)),
-    poll: (_feed, cursor) => (strategy === 'changes' ? pollChanges(table, cursor) : pollPass(table, cursor)),
-    startAt: async () => String(table.changes.length) as Cursor,
-    ...(table.canRead
-      ? {
-          read: async (_feed: string, keys: readonly string[]) =>
-            keys.flatMap((key) => {
-              const row = table.rows.get(key)
-              return row === undefined ? [] : [record(key, row)]
-            }),
-        }
-      : {}),
-    settle: async (_feed, cursor) => void table.settled.push(cursor),
-    close: async () => undefined,
-  }
-}
-
-async function* pollChanges(table: Table, cursor: Cursor | null): AsyncGenerator<Batch> {
-  for (let at = Number(cursor ?? 0); at < table.changes.length; at += table.page) {
-    const records = table.changes.slice(at, at + table.page)
-    yield {
-      records,
-      unreadable: [],
-      next: String(Math.min(at + table.page, table.changes.length)) as Cursor,
-      fields: { ...table.fields },
-    }
-  }
-}
-
-async function* pollPass(table: Table, cursor: Cursor | null): AsyncGenerator<Batch> {
-  const [id = '0', from = ''] = (cursor ?? '0|').split('|')
-  const isFresh = from === ''
-  const pass = isFresh ? String(Number(id) + 1) : id
-  let after = from
-  let begins = isFresh
-  while (true) {
-    const keys = [...table.rows.keys()].sort().filter((key) => key > after)
-    const some = keys.slice(0, table.page)
-    const ends = keys.length <= table.page
-    after = some.at(-1) ?? after
-    yield {
-      records: some.map((key) => record(key, table.rows.get(key) ?? {})),
-      unreadable: [],
-      next: (ends ? `${pass}|` : `${pass}|${after}`) as Cursor,
-      pass: { id: pass, begins, ends },
-      fields: { ...table.fields },
-    }
-    if (ends) return
-    begins = false
-  }
 }

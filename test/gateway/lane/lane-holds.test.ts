@@ -1,12 +1,35 @@
 import { describe, expect, test } from 'vitest'
-import { createBench, events, NO_FUSES, put, record, runOnce, story, toyMapping, verb } from './lane-bench.ts'
+import {
+  type Bench,
+  createBench,
+  decision,
+  deleted,
+  events,
+  type LaneOptions,
+  NO_FUSES,
+  rejects,
+  runOnce,
+  story,
+  verb,
+} from './lane-bench.ts'
+import { breaksAfter, put, putMany, record, type Table } from './table-source.ts'
 
-const decision = { by: 'test', reason: 'because' }
+const fuse = { ...NO_FUSES, deleted: { atLeast: 2, percent: 0 } }
 
-describe('fuses and stops', () => {
-  test('an emptied table publishes nothing and asks a person [P10]', async () => {
+function allow(bench: Bench, options: LaneOptions) {
+  return verb(bench, { verb: 'decide', feed: 'payments', allow: true, decision }, options)
+}
+
+/** Every row of the table is deleted, and the feed says so. */
+function empty(table: Table): void {
+  for (const key of table.rows.keys()) table.changes.push(record(key, {}, { op: 'delete' }))
+  table.rows.clear()
+}
+
+describe('the fuse for deletions', () => {
+  test('publishes nothing of an emptied table and asks a person [P10]', async () => {
     const bench = createBench()
-    for (let row = 0; row < 100; row += 1) bench.table.rows.set(`k${row}`, { number: `P${row}`, amount: 'A' })
+    putMany(bench.table, 100)
     const options = {
       strategy: 'pass',
       fuse: { ...NO_FUSES, deleted: { atLeast: 10, percent: 5 } },
@@ -17,7 +40,7 @@ describe('fuses and stops', () => {
     expect(status.hold).toMatchObject({ code: 'FUSE_BLOWN', details: { kind: 'deleted', limit: 10 } })
     expect(await events(bench.log)).toHaveLength(100)
     expect((await runOnce(bench, options)).state).not.toBe('running')
-    await verb(bench, { verb: 'decide', feed: 'payments', allow: true, decision }, options)
+    await allow(bench, options)
     await runOnce(bench, options)
     expect(await events(bench.log)).toHaveLength(200)
     bench.table.rows.set('k1', { number: 'P1', amount: 'B' })
@@ -25,129 +48,112 @@ describe('fuses and stops', () => {
     expect(await story(bench.log, 'P1')).toEqual(['created 1 A', 'deleted 2', 'created 3 B'])
   })
 
-  test('a row that a point read still finds is not deleted', async () => {
+  test('holds several passes of one run together [P10]', async () => {
     const bench = createBench()
-    bench.table.rows.set('k1', { number: 'P1', amount: 'A' })
-    await runOnce(bench, { strategy: 'pass' })
-    const { rows } = bench.table
-    const hidden = new Map(rows)
-    bench.table.rows = new Map()
-    // The pass sees an empty table, the point read the full one: committed between the two.
-    Object.defineProperty(bench.table.rows, 'get', { value: (key: string) => hidden.get(key) })
-    await runOnce(bench, { strategy: 'pass' })
-    expect(await story(bench.log, 'P1')).toEqual(['created 1 A'])
-  })
-
-  test('another system behind the same address stops the lane before anything is read [P10]', async () => {
-    const bench = createBench()
-    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
-    await runOnce(bench)
-    bench.table.identity = 'toy/2'
-    put(bench.table, 'k1', { number: 'P1', amount: 'B' })
-    const status = await runOnce(bench)
-    expect(status.hold).toMatchObject({
-      code: 'IDENTITY_CHANGED',
-      details: { before: 'toy/1', now: 'toy/2' },
+    const { table } = bench
+    table.canRead = false
+    putMany(table, 8)
+    await runOnce(bench, { strategy: 'pass', fuse })
+    const status = await runOnce(bench, {
+      strategy: 'pass',
+      fuse,
+      session: (inner) => ({
+        async *poll(feed, cursor, signal) {
+          let at = cursor
+          for (let file = 0; file < 4; file += 1) {
+            for (const key of [...table.rows.keys()].slice(0, 2)) table.rows.delete(key)
+            for await (const batch of inner.poll(feed, at, signal)) {
+              at = batch.next
+              yield batch
+            }
+          }
+        },
+      }),
     })
-    expect(await story(bench.log, 'P1')).toEqual(['created 1 A'])
-    await verb(bench, { verb: 'decide', feed: 'payments', allow: true, decision })
-    await runOnce(bench)
-    expect(await story(bench.log, 'P1')).toEqual(['created 1 A', 'changed 2 B'])
+    expect(status.hold?.code).toBe('FUSE_BLOWN')
+    expect(await deleted(bench.log)).toHaveLength(2)
   })
 
-  test('a dropped column stops the lane before anything is published, and says which [P10]', async () => {
-    const bench = createBench()
-    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
-    await runOnce(bench)
-    bench.table.fields = { number: 'text' }
-    put(bench.table, 'k1', { number: 'P1' })
-    const status = await runOnce(bench)
-    expect(status.hold).toMatchObject({ code: 'SCHEMA_CHANGED', details: { lost: ['amount'] } })
-    expect(status.hold?.message).toContain('amount')
-    expect(await story(bench.log, 'P1')).toEqual(['created 1 A'])
+  test.each([
+    ['retries', 'ADAPTER_UNREACHABLE'],
+    ['restarts', 'ADAPTER_AUTH_FAILED'],
+  ] as const)('lets no emptied table through in slices over broken runs and %s [P10]', async (_, code) => {
+    const bench = createBench({ pace: 100 })
+    const options = { fuse: { ...NO_FUSES, deleted: { atLeast: 5, percent: 0 } } }
+    putMany(bench.table, 16)
+    await runOnce(bench, options)
+    empty(bench.table)
+    await runOnce(bench, { ...options, session: breaksAfter(1, code) })
+    expect((await runOnce(bench, options)).hold?.code).toBe('FUSE_BLOWN')
+    expect(await deleted(bench.log)).toHaveLength(4)
   })
 
-  test('a new column is no reason to stop', async () => {
+  test('stays lifted until a run is complete, and is back in the run after it [P10]', async () => {
     const bench = createBench()
-    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
-    await runOnce(bench)
-    bench.table.fields = { ...bench.table.fields, note: 'text' }
-    put(bench.table, 'k1', { number: 'P1', amount: 'B' })
-    expect((await runOnce(bench)).hold).toBeNull()
-    expect(await story(bench.log, 'P1')).toEqual(['created 1 A', 'changed 2 B'])
+    const { table } = bench
+    putMany(table, 12)
+    await runOnce(bench, { fuse })
+    empty(table)
+    expect((await runOnce(bench, { fuse })).hold?.code).toBe('FUSE_BLOWN')
+    await allow(bench, { fuse })
+    const broken = await runOnce(bench, { fuse, session: breaksAfter(1, 'ADAPTER_AUTH_FAILED') })
+    expect(broken).toMatchObject({ state: 'stopped', hold: null })
+    expect(await deleted(bench.log)).toHaveLength(4)
+    const complete = await runOnce(bench, { fuse })
+    expect(complete).toMatchObject({ state: 'waiting', hold: null })
+    expect(await deleted(bench.log)).toHaveLength(12)
+    putMany(table, 12)
+    expect((await runOnce(bench, { fuse })).hold).toBeNull()
+    empty(table)
+    expect((await runOnce(bench, { fuse })).hold?.code).toBe('FUSE_BLOWN')
+    expect(await deleted(bench.log)).toHaveLength(12)
   })
 })
 
-describe('remap and resync', () => {
-  const edited = () => toyMapping('v2', (data) => ({ ...data, amount: `edited ${String(data['amount'])}` }))
-
-  test('a mapping edit publishes nothing until remap, and then only what it changes', async () => {
+describe('the fuse for rejects', () => {
+  test('stops the lane at 2 % bad rows before the batch is published [P5]', async () => {
     const bench = createBench()
-    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
-    put(bench.table, 'k2', { number: 'P2', amount: 'A' })
-    await runOnce(bench)
-    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
-    const status = await runOnce(bench, { mapping: edited() })
-    expect(status.isRemapPending).toBe(true)
-    expect(await events(bench.log)).toHaveLength(2)
-    await verb(bench, { verb: 'remap', feed: 'payments', mode: 'publish', decision }, { mapping: edited() })
-    await runOnce(bench, { mapping: edited() })
-    expect(await story(bench.log, 'P2')).toEqual(['created 1 A', 'changed 2 edited A'])
-    const remapped = (await events(bench.log)).filter((event) => event.revision === 2)
-    expect(remapped.map((event) => event.origin)).toEqual(['remap', 'remap'])
-    expect((await runOnce(bench, { mapping: edited() })).isRemapPending).toBe(false)
-  })
-
-  test('a quiet remap publishes nothing, and a real change later has the new mapping', async () => {
-    const bench = createBench()
-    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
-    await runOnce(bench)
-    await verb(bench, { verb: 'remap', feed: 'payments', mode: 'quiet', decision }, { mapping: edited() })
-    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
-    expect((await runOnce(bench, { mapping: edited() })).isRemapPending).toBe(false)
-    put(bench.table, 'k1', { number: 'P1', amount: 'B' })
-    await runOnce(bench, { mapping: edited() })
-    expect(await story(bench.log, 'P1')).toEqual(['created 1 A', 'changed 2 edited B'])
-  })
-
-  test('a resync publishes only what differs, as replay', async () => {
-    const bench = createBench()
-    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
-    put(bench.table, 'k2', { number: 'P2', amount: 'A' })
-    await runOnce(bench)
-    // A change that no poll will ever show.
-    bench.table.changes[1] = record('k2', { number: 'P2', amount: 'B' })
-    bench.table.rows.set('k2', { number: 'P2', amount: 'B' })
-    await verb(bench, { verb: 'resync', feed: 'payments', newLineage: false, decision })
-    await runOnce(bench)
-    expect(await story(bench.log, 'P1')).toEqual(['created 1 A'])
-    expect(await story(bench.log, 'P2')).toEqual(['created 1 A', 'changed 2 B'])
-    expect((await events(bench.log)).find((event) => event.revision === 2)?.origin).toBe('replay')
-  })
-
-  test('a new lineage begins every key at revision 1 again', async () => {
-    const bench = createBench()
-    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
-    await runOnce(bench)
-    await verb(bench, { verb: 'resync', feed: 'payments', newLineage: true, decision })
-    await runOnce(bench)
-    bench.projections.clear()
-    put(bench.table, 'k1', { number: 'P1', amount: 'B' })
-    await runOnce(bench)
-    const all = await events(bench.log)
-    expect(all.map((event) => event.revision).sort()).toEqual([1, 1, 2])
-    expect(new Set(all.map((event) => event.lineage)).size).toBe(2)
-    expect(new Set(all.map((event) => event.id)).size).toBe(3)
-  })
-
-  test('a paused lane reads nothing until it is resumed, also after a restart', async () => {
-    const bench = createBench()
-    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
-    await verb(bench, { verb: 'pause', feed: null, decision })
-    await runOnce(bench)
+    bench.table.page = 1_000
+    for (let row = 0; row < 1_000; row += 1) {
+      put(bench.table, `k${row}`, { number: `P${row}`, amount: row % 50 === 0 ? 'poison' : 'A' })
+    }
+    const options = { fuse: { ...NO_FUSES, rejected: { atLeast: 10, percent: 1 } } }
+    const status = await runOnce(bench, options)
+    expect(status.hold).toMatchObject({ code: 'REJECTS_TOO_MANY', details: { rejected: 20, read: 1_000 } })
     expect(await events(bench.log)).toHaveLength(0)
-    await verb(bench, { verb: 'resume', feed: null, decision })
-    await runOnce(bench)
-    expect(await events(bench.log)).toHaveLength(1)
+    await allow(bench, options)
+    await runOnce(bench, options)
+    expect(await events(bench.log)).toHaveLength(980)
+  })
+
+  test('shows what it was blown by: the rejects stand in the log, each once [P5]', async () => {
+    const bench = createBench()
+    const options = { fuse: { ...NO_FUSES, rejected: { atLeast: 1, percent: 1 } } }
+    putMany(bench.table, 4, 'poison')
+    expect((await runOnce(bench, options)).hold?.code).toBe('REJECTS_TOO_MANY')
+    expect(await rejects(bench.log)).toHaveLength(4)
+    await allow(bench, options)
+    expect((await runOnce(bench, options)).hold).toBeNull()
+    expect(await rejects(bench.log)).toHaveLength(4)
+  })
+
+  test('lets a batch through that blows another one too, once a person has allowed both', async () => {
+    const bench = createBench()
+    bench.table.page = 50
+    const one = { atLeast: 1, percent: 0 }
+    const options = { fuse: { ...NO_FUSES, deleted: one, rejected: one } }
+    putMany(bench.table, 4)
+    await runOnce(bench, options)
+    empty(bench.table)
+    for (let row = 0; row < 4; row += 1) put(bench.table, `x${row}`, { number: `X${row}`, amount: 'poison' })
+    const codes: (string | undefined)[] = []
+    for (let tries = 0; tries < 2; tries += 1) {
+      codes.push((await runOnce(bench, options)).hold?.code)
+      await allow(bench, options)
+    }
+    expect(codes.sort()).toEqual(['FUSE_BLOWN', 'REJECTS_TOO_MANY'])
+    expect(await deleted(bench.log)).toEqual([])
+    expect((await runOnce(bench, options)).hold).toBeNull()
+    expect(await deleted(bench.log)).toHaveLength(4)
   })
 })

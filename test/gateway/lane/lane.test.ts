@@ -1,20 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import {
-  createBench,
-  events,
-  NO_FUSES,
-  put,
-  record,
-  rejects,
-  runOnce,
-  story,
-  toyMapping,
-  verb,
-} from './lane-bench.ts'
+import { createBench, events, rejects, runOnce, story } from './lane-bench.ts'
+import { put, record } from './table-source.ts'
 
-const decision = { by: 'test', reason: 'because' }
-
-describe('identity', () => {
+describe('record keys', () => {
   test('a row that goes A→B→A gives three events with three ids [P2]', async () => {
     const bench = createBench()
     for (const amount of ['A', 'B', 'A']) {
@@ -107,7 +95,7 @@ describe('identity', () => {
   })
 })
 
-describe('detection', () => {
+describe('what is new', () => {
   test('a touched row and a re-read publish nothing', async () => {
     const bench = createBench()
     put(bench.table, 'k1', { number: 'P1', amount: 'A', changedAt: '1' })
@@ -151,29 +139,28 @@ describe('detection', () => {
     expect(all.find((event) => event.revision === 2)?.changedfields).toBe('amount')
   })
 
-  test('the first load has origin initial, what follows is live', async () => {
+  test('a text that is no Unicode is published as it is [P4]', async () => {
     const bench = createBench()
-    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
-    await runOnce(bench)
+    put(bench.table, 'k1', { number: 'P1', amount: 'a\ud800z' })
     put(bench.table, 'k2', { number: 'P2', amount: 'A' })
     await runOnce(bench)
-    const origins = Object.fromEntries(
-      (await events(bench.log)).map((event) => [event.subject, event.origin]),
-    )
-    expect(origins).toEqual({ P1: 'initial', P2: 'live' })
+    expect(await story(bench.log, 'P1')).toEqual(['created 1 a\ud800z'])
+    expect(await story(bench.log, 'P2')).toEqual(['created 1 A'])
   })
 
-  test('`start: now` leaves out what is there already', async () => {
+  test('a local date-time is not taken for an instant: the event has the time of its reading [P4]', async () => {
     const bench = createBench()
-    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
-    await runOnce(bench, { start: 'now' })
-    put(bench.table, 'k2', { number: 'P2', amount: 'A' })
-    await runOnce(bench, { start: 'now' })
-    expect((await events(bench.log)).map((event) => event.subject)).toEqual(['P2'])
+    const ports = { ...bench.ports, runtime: { ...bench.runtime, wall: () => Date.UTC(2026, 10, 24) } }
+    const { changes } = bench.table
+    changes.push(record('k1', { number: 'P1', amount: 'A' }, { changedAt: '2026-01-01T10:00:00' }))
+    changes.push(record('k2', { number: 'P2', amount: 'A' }, { changedAt: '2026-01-01T10:00:00+08:00' }))
+    await runOnce(bench, { ports })
+    const times = Object.fromEntries((await events(bench.log)).map(({ subject, time }) => [subject, time]))
+    expect(times).toEqual({ P1: '2026-11-24T00:00:00.000Z', P2: '2026-01-01T10:00:00+08:00' })
   })
 })
 
-describe('projection', () => {
+describe('the projection', () => {
   test('a deleted projection is rebuilt from the log with 0 events [P2]', async () => {
     const bench = createBench()
     for (let row = 0; row < 50; row += 1) put(bench.table, `k${row}`, { number: `P${row}`, amount: 'A' })
@@ -201,105 +188,5 @@ describe('projection', () => {
     bench.table.changes.push(record('k1', { number: 'P1', amount: 'A' }))
     await runOnce(bench)
     expect(await story(bench.log, 'P1')).toEqual(['created 1 A'])
-  })
-})
-
-describe('rejects', () => {
-  test('a poison row is written once, not at every re-read, and its neighbours flow [P5]', async () => {
-    const bench = createBench()
-    put(bench.table, 'k1', { number: 'P1', amount: 'poison' })
-    put(bench.table, 'k2', { number: 'P2', amount: 'A' })
-    await runOnce(bench)
-    put(bench.table, 'k1', { number: 'P1', amount: 'poison' })
-    await runOnce(bench)
-    bench.projections.clear()
-    put(bench.table, 'k1', { number: 'P1', amount: 'poison' })
-    await runOnce(bench)
-    const found = await rejects(bench.log)
-    expect(found).toHaveLength(1)
-    expect(found[0]).toMatchObject({ code: 'VALUE_REFUSED', field: 'amount', rule: 'toy/payment.yaml:7' })
-    const raw = Buffer.from(String(found[0]?.['raw']), 'base64').toString()
-    expect(JSON.parse(raw)).toEqual({ number: 'P1', amount: 'poison' })
-    expect(await story(bench.log, 'P2')).toEqual(['created 1 A'])
-  })
-
-  test('rejects are published once the mapping is mended and they are tried again', async () => {
-    const bench = createBench()
-    put(bench.table, 'k1', { number: 'P1', amount: 'poison' })
-    await runOnce(bench)
-    const mended = {
-      ...toyMapping('v2'),
-      map: (source: Parameters<ReturnType<typeof toyMapping>['map']>[0]) =>
-        toyMapping().map({ ...source, data: { ...source.data, amount: '0' } }),
-    }
-    for (const canRead of [true]) {
-      bench.table.canRead = canRead
-      const result = await verb(bench, { verb: 'retry-rejects', feed: 'payments' }, { mapping: mended })
-      expect(result).toEqual({ tried: 1, published: 1, rejectedAgain: 0 })
-    }
-    expect(await story(bench.log, 'P1')).toEqual(['created 1 0'])
-  })
-
-  test('a rejected row that is gone is no longer counted', async () => {
-    const bench = createBench()
-    put(bench.table, 'k1', { number: 'P1', amount: 'poison' })
-    await runOnce(bench)
-    bench.table.rows.delete('k1')
-    const result = await verb(bench, { verb: 'retry-rejects', feed: 'payments' })
-    expect(result).toEqual({ tried: 1, published: 0, rejectedAgain: 0 })
-  })
-
-  test('a record too large for the log is a reject, and its neighbours flow [P5]', async () => {
-    const bench = createBench()
-    put(bench.table, 'k1', { number: 'P1', amount: '大'.repeat(400_000) })
-    put(bench.table, 'k2', { number: 'P2', amount: 'A' })
-    await runOnce(bench)
-    const [reject] = await rejects(bench.log)
-    expect(reject).toMatchObject({ code: 'TOO_LARGE', sourceKey: 'k1' })
-    expect(Number(reject?.['rawBytes'])).toBeGreaterThan(1_200_000)
-    expect(await story(bench.log, 'P2')).toEqual(['created 1 A'])
-  })
-
-  test('a batch larger than a transaction goes in several, in order', async () => {
-    const bench = createBench()
-    bench.table.page = 100
-    const long = 'x'.repeat(250_000)
-    for (let row = 0; row < 100; row += 1)
-      put(bench.table, `k${row % 50}`, { number: `P${row % 50}`, amount: `${row} ${long}` })
-    await runOnce(bench)
-    expect(await events(bench.log)).toHaveLength(100)
-    expect((await story(bench.log, 'P7')).map((line) => line.slice(0, 14))).toEqual([
-      'created 1 7 xx',
-      'changed 2 57 x',
-    ])
-  })
-
-  test('a source that cannot read single rows has its rejects tried from the log', async () => {
-    const bench = createBench()
-    bench.table.canRead = false
-    put(bench.table, 'k1', { number: 'P1', amount: 'poison' })
-    await runOnce(bench)
-    const mended = {
-      ...toyMapping('v2'),
-      map: (source: Parameters<ReturnType<typeof toyMapping>['map']>[0]) =>
-        toyMapping().map({ ...source, data: { ...source.data, amount: '0' } }),
-    }
-    const result = await verb(bench, { verb: 'retry-rejects', feed: 'payments' }, { mapping: mended })
-    expect(result).toEqual({ tried: 1, published: 1, rejectedAgain: 0 })
-  })
-
-  test('2 % bad rows stop the lane before the batch is published [P5]', async () => {
-    const bench = createBench()
-    bench.table.page = 1_000
-    for (let row = 0; row < 1_000; row += 1) {
-      put(bench.table, `k${row}`, { number: `P${row}`, amount: row % 50 === 0 ? 'poison' : 'A' })
-    }
-    const fuse = { ...NO_FUSES, rejected: { atLeast: 10, percent: 1 } }
-    const status = await runOnce(bench, { fuse })
-    expect(status.hold).toMatchObject({ code: 'REJECTS_TOO_MANY', details: { rejected: 20, read: 1_000 } })
-    expect(await events(bench.log)).toHaveLength(0)
-    await verb(bench, { verb: 'decide', feed: 'payments', allow: true, decision }, { fuse })
-    await runOnce(bench, { fuse })
-    expect(await events(bench.log)).toHaveLength(980)
   })
 })

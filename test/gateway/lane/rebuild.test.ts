@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type Bench, createBench, events, put, type Row, rejects, runOnce } from './lane-bench.ts'
+import { type Bench, createBench, events, rejects, runOnce } from './lane-bench.ts'
+import { put, type Row } from './table-source.ts'
 
 /** What somebody does in the ERP between two runs. */
 type Step =

@@ -34,7 +34,9 @@ function row(key: string, extra: Partial<ProjectionRow> = {}): ProjectionRow {
 
 function filled(count = 200): string {
   const projection = createSqliteProjections(folder).open('erp.payments')
-  projection.apply({ rows: Array.from({ length: count }, (_, index) => row(`k${index}`)), applied })
+  const rows = Array.from({ length: count }, (_, index) => row(`k${index}`))
+  const seen = { pass: 'p', batch: 1, keys: ['k1'] }
+  projection.apply({ rows, applied, foreign: ['erp/001/other'], seen })
   projection.close()
   return join(folder, 'erp.payments.sqlite')
 }
@@ -46,6 +48,8 @@ describe('a projection', () => {
     expect(projection.applied()).toEqual(applied)
     expect(projection.count()).toEqual({ live: 200, deleted: 0, rejected: 0 })
     expect(projection.rows(['k7', 'none']).get('k7')).toEqual(row('k7'))
+    expect(projection.foreign(['erp/001/other', 'erp/001/k7'])).toEqual(new Set(['erp/001/other']))
+    expect(projection.passBatches('p')).toBe(1)
     expect(projection.owners(['erp/001/k8']).get('erp/001/k8')).toEqual(row('k8'))
     expect(projection.highestReadOrder()).toBe('n0000000000000001')
     projection.close()
@@ -63,6 +67,10 @@ describe('a projection', () => {
       `UPDATE state SET applied = '{"lineage":"l1","positions":{"erp.payment.v1/0":900},"topicIds":{}}'`,
     ],
     ['of another version', 'UPDATE state SET version = 99'],
+    ['robbed of a key that a pass named', 'DELETE FROM seen'],
+    ['robbed of a record key of another lane', 'DELETE FROM foreign_key'],
+    ['of a state that is no JSON', "UPDATE state SET applied = '{'"],
+    ['of a number that is out of range', 'UPDATE row SET revision = 9223372036854775807'],
   ])('%s opens as empty, to be rebuilt [P10]', (_, sql) => {
     const database = new DatabaseSync(filled())
     database.exec(sql.replace('rowid_text', 'source_key'))

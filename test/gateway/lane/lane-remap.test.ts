@@ -1,0 +1,221 @@
+import { describe, expect, test } from 'vitest'
+import type { Mapping } from '../../../gateway/mapping/mapping.ts'
+import {
+  type Bench,
+  createBench,
+  decision,
+  events,
+  type LaneOptions,
+  runOnce,
+  story,
+  toyMapping,
+  verb,
+} from './lane-bench.ts'
+import { breaksAfter, put, putMany, record } from './table-source.ts'
+
+/** An edit that marks every amount. */
+function edited(version = 'v2', mark = '!'): Mapping {
+  return toyMapping(version, (data) => ({ ...data, amount: `${String(data['amount'])}${mark}` }))
+}
+
+/** An edit that puts every record under another company, and so under another record key. */
+function rekeyed(): Mapping {
+  const plain = toyMapping('v2')
+  return {
+    ...plain,
+    map(source) {
+      const mapped = plain.map(source)
+      return mapped.kind === 'mapped' ? { ...mapped, company: '900' } : mapped
+    },
+  }
+}
+
+function remap(bench: Bench, mapping: Mapping, options: LaneOptions = {}) {
+  return verb(bench, { verb: 'remap', feed: 'payments', mode: 'publish', decision }, { ...options, mapping })
+}
+
+function resync(bench: Bench, options: LaneOptions = {}) {
+  return verb(bench, { verb: 'resync', feed: 'payments', newLineage: false, decision }, options)
+}
+
+describe('a mapping edit', () => {
+  test('publishes nothing until remap, and then only what it changes', async () => {
+    const bench = createBench()
+    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
+    put(bench.table, 'k2', { number: 'P2', amount: 'A' })
+    await runOnce(bench)
+    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
+    const status = await runOnce(bench, { mapping: edited() })
+    expect(status.isRemapPending).toBe(true)
+    expect(await events(bench.log)).toHaveLength(2)
+    await remap(bench, edited())
+    await runOnce(bench, { mapping: edited() })
+    expect(await story(bench.log, 'P2')).toEqual(['created 1 A', 'changed 2 A!'])
+    const remapped = (await events(bench.log)).filter((event) => event.revision === 2)
+    expect(remapped.map((event) => event.origin)).toEqual(['remap', 'remap'])
+    expect((await runOnce(bench, { mapping: edited() })).isRemapPending).toBe(false)
+  })
+
+  test('that changes record keys publishes nothing until remap [P2]', async () => {
+    const bench = createBench()
+    bench.table.rows.set('k1', { number: 'P1', amount: 'A' })
+    await runOnce(bench, { strategy: 'pass' })
+    await runOnce(bench, { strategy: 'pass', mapping: rekeyed() })
+    expect(await story(bench.log, 'P1')).toEqual(['created 1 A'])
+    await remap(bench, rekeyed())
+    await runOnce(bench, { strategy: 'pass', mapping: rekeyed() })
+    const told = (await events(bench.log)).map(({ source, type }) => `${source} ${type.split('.')[2]}`)
+    expect(told.sort()).toEqual(['/erp/toy/001 created', '/erp/toy/001 deleted', '/erp/toy/900 created'])
+  })
+})
+
+describe('a remap', () => {
+  test('that is quiet publishes nothing, and a real change later has the new mapping', async () => {
+    const bench = createBench()
+    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
+    await runOnce(bench)
+    const mapping = edited()
+    await verb(bench, { verb: 'remap', feed: 'payments', mode: 'quiet', decision }, { mapping })
+    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
+    expect((await runOnce(bench, { mapping })).isRemapPending).toBe(false)
+    put(bench.table, 'k1', { number: 'P1', amount: 'B' })
+    await runOnce(bench, { mapping })
+    expect(await story(bench.log, 'P1')).toEqual(['created 1 A', 'changed 2 B!'])
+  })
+
+  test('is not taken for done when another edit overtakes it [P1]', async () => {
+    const bench = createBench()
+    putMany(bench.table, 8)
+    await runOnce(bench, { strategy: 'pass' })
+    const [second, third] = [edited('v2', '2'), edited('v3', '3')]
+    await remap(bench, second, { strategy: 'pass' })
+    // The normal pass has two batches; the remap stops after its first.
+    const session = breaksAfter(3, 'ADAPTER_AUTH_FAILED')
+    await runOnce(bench, { strategy: 'pass', mapping: second, session })
+    expect(await events(bench.log)).toHaveLength(12)
+    expect((await runOnce(bench, { strategy: 'pass', mapping: third })).isRemapPending).toBe(true)
+    await remap(bench, third, { strategy: 'pass' })
+    expect((await runOnce(bench, { strategy: 'pass', mapping: third })).isRemapPending).toBe(false)
+    for (let row = 0; row < 8; row += 1) {
+      expect((await story(bench.log, `P${row}`)).at(-1)).toMatch(/ A3$/)
+    }
+  })
+
+  test('leaves it to the poll to publish, as live, what was committed meanwhile', async () => {
+    const bench = createBench()
+    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
+    await runOnce(bench)
+    await remap(bench, edited())
+    let polls = 0
+    await runOnce(bench, {
+      mapping: edited(),
+      session: (inner) => ({
+        poll(feed, cursor, signal) {
+          polls += 1
+          // Committed between the normal poll and the remap's.
+          if (polls === 2) put(bench.table, 'k2', { number: 'P2', amount: 'paid' })
+          return inner.poll(feed, cursor, signal)
+        },
+      }),
+    })
+    await runOnce(bench, { mapping: edited() })
+    const origins = (await events(bench.log)).map(({ subject, origin }) => `${subject} ${origin}`)
+    expect(origins.sort()).toEqual(['P1 initial', 'P1 remap', 'P2 live'])
+  })
+
+  test('of a feed that began `now` does not publish what it left out', async () => {
+    const bench = createBench()
+    put(bench.table, 'k1', { number: 'OLD', amount: 'A' })
+    await runOnce(bench, { start: 'now' })
+    put(bench.table, 'k2', { number: 'P2', amount: 'A' })
+    await runOnce(bench, { start: 'now' })
+    await remap(bench, edited(), { start: 'now' })
+    await runOnce(bench, { mapping: edited(), start: 'now' })
+    expect(await story(bench.log, 'P2')).toEqual(['created 1 A', 'changed 2 A!'])
+    expect(await story(bench.log, 'OLD')).toEqual([])
+  })
+
+  test('over a source that keeps old versions ends each record at its present one, in one event [P3]', async () => {
+    const bench = createBench()
+    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
+    await runOnce(bench)
+    put(bench.table, 'k1', { number: 'P1', amount: 'B' })
+    await runOnce(bench)
+    await remap(bench, edited())
+    await runOnce(bench, { mapping: edited() })
+    expect(await story(bench.log, 'P1')).toEqual(['created 1 A', 'changed 2 B', 'changed 3 B!'])
+  })
+})
+
+describe('a resync', () => {
+  test('publishes only what differs, as replay', async () => {
+    const bench = createBench()
+    putMany(bench.table, 2)
+    await runOnce(bench)
+    // A change that no poll will ever show.
+    bench.table.changes[1] = record('k1', { number: 'P1', amount: 'B' })
+    bench.table.rows.set('k1', { number: 'P1', amount: 'B' })
+    await resync(bench)
+    await runOnce(bench)
+    expect(await story(bench.log, 'P0')).toEqual(['created 1 A'])
+    expect(await story(bench.log, 'P1')).toEqual(['created 1 A', 'changed 2 B'])
+    expect((await events(bench.log)).find((event) => event.revision === 2)?.origin).toBe('replay')
+  })
+
+  test.each([
+    ['of a batch', false, 4],
+    ['of several batches, where the source can read single rows,', true, 1],
+  ])('publishes none of the old versions %s again [P2 P3]', async (_, canRead, page) => {
+    const bench = createBench()
+    bench.table.canRead = canRead
+    bench.table.page = page
+    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
+    await runOnce(bench)
+    put(bench.table, 'k1', { number: 'P1', amount: 'B' })
+    await runOnce(bench)
+    await resync(bench)
+    await runOnce(bench)
+    expect(await story(bench.log, 'P1')).toEqual(['created 1 A', 'changed 2 B'])
+  })
+
+  test('of a feed that began `now` loses no change [P1]', async () => {
+    const bench = createBench()
+    await runOnce(bench, { start: 'now' })
+    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
+    await runOnce(bench, { start: 'now' })
+    put(bench.table, 'k1', { number: 'P1', amount: 'B' })
+    put(bench.table, 'k2', { number: 'P2', amount: 'B' })
+    await resync(bench, { start: 'now' })
+    await runOnce(bench, { start: 'now' })
+    expect(await story(bench.log, 'P1')).toEqual(['created 1 A', 'changed 2 B'])
+    expect(await story(bench.log, 'P2')).toEqual(['created 1 B'])
+  })
+
+  test('with a new lineage begins every key at revision 1 again', async () => {
+    const bench = createBench()
+    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
+    await runOnce(bench)
+    await verb(bench, { verb: 'resync', feed: 'payments', newLineage: true, decision })
+    await runOnce(bench)
+    bench.projections.clear()
+    put(bench.table, 'k1', { number: 'P1', amount: 'B' })
+    await runOnce(bench)
+    const all = await events(bench.log)
+    expect(all.map((event) => event.revision).sort()).toEqual([1, 1, 2])
+    expect(new Set(all.map((event) => event.lineage)).size).toBe(2)
+    expect(new Set(all.map((event) => event.id)).size).toBe(3)
+  })
+
+  test('with a new lineage lets a feed go on that was given another name', async () => {
+    const bench = createBench()
+    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
+    await runOnce(bench, { source: 'one' })
+    expect((await runOnce(bench, { source: 'two' })).hold?.code).toBe('KEY_OWNED_ELSEWHERE')
+    const request = { verb: 'resync', feed: 'payments', newLineage: true, decision } as const
+    await verb(bench, request, { source: 'two' })
+    expect((await runOnce(bench, { source: 'two' })).hold).toBeNull()
+    put(bench.table, 'k1', { number: 'P1', amount: 'B' })
+    expect((await runOnce(bench, { source: 'two' })).hold).toBeNull()
+    expect((await events(bench.log)).map(({ revision }) => revision).sort()).toEqual([1, 1, 2])
+  })
+})

@@ -1,0 +1,154 @@
+import { setImmediate } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
+import { Source } from '../../../gateway/lane/source.ts'
+import {
+  atWork,
+  createBench,
+  decision,
+  deleted,
+  events,
+  laneOf,
+  runOnce,
+  sourceOptionsOf,
+  until,
+  verb,
+} from './lane-bench.ts'
+import { put, putMany, type SessionChange } from './table-source.ts'
+
+const pause = { verb: 'pause', feed: 'payments', decision } as const
+const resume = { verb: 'resume', feed: 'payments', decision } as const
+
+describe('a verb', () => {
+  test('pauses a lane until another resumes it, also over a restart', async () => {
+    const bench = createBench()
+    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
+    await verb(bench, { ...pause, feed: null })
+    await runOnce(bench)
+    expect(await events(bench.log)).toHaveLength(0)
+    await verb(bench, { ...resume, feed: null })
+    await runOnce(bench)
+    expect(await events(bench.log)).toHaveLength(1)
+  })
+
+  test('in the middle of a single run does not end it half-way [P1]', async () => {
+    const bench = createBench()
+    bench.table.page = 1
+    putMany(bench.table, 10)
+    await atWork(bench, 'once', {}, async (source) => {
+      await source.request(resume)
+      await until(() => laneOf(source).state === 'waiting')
+    })
+    expect(await events(bench.log)).toHaveLength(10)
+  })
+
+  test('that comes after the end is refused, and not kept waiting', async () => {
+    const bench = createBench()
+    const source = new Source(sourceOptionsOf(bench), new AbortController().signal)
+    await source.run('once')
+    await expect(source.request(resume)).rejects.toThrow('not at work any more')
+  })
+
+  test('that is refused leaves the lane open', async () => {
+    const bench = createBench()
+    let opened = 0
+    const { log } = bench
+    const counting = {
+      ...log,
+      writer(...args: Parameters<typeof log.writer>) {
+        opened += 1
+        return log.writer(...args)
+      },
+    }
+    const ports = { ...bench.ports, log: counting }
+    await atWork(bench, 'idle', { ports }, async (source) => {
+      for (let tries = 0; tries < 3; tries += 1) {
+        const decided = source.request({ verb: 'decide', feed: 'payments', allow: true, decision })
+        await expect(decided).rejects.toThrow('nothing to decide')
+      }
+    })
+    expect(opened).toBe(1)
+  })
+
+  test('is let in by a long pass of deletions, which then finds the rest again [P1 P2]', async () => {
+    const bench = createBench()
+    putMany(bench.table, 1_200)
+    await runOnce(bench, { strategy: 'pass' })
+    bench.table.rows.clear()
+    let reads = 0
+    const { promise: atFirstRead, resolve: reached } = Promise.withResolvers<void>()
+    const session = () => ({
+      async read() {
+        reads += 1
+        reached()
+        return []
+      },
+    })
+    await atWork(bench, 'run', { strategy: 'pass', session }, async (source) => {
+      await atFirstRead
+      await source.request(pause)
+      expect(reads).toBe(1)
+      expect(await deleted(bench.log)).toHaveLength(500)
+      await source.request(resume)
+      await until(() => laneOf(source).rows?.live === 0)
+    })
+    const told = await deleted(bench.log)
+    expect(told).toHaveLength(1_200)
+    expect(new Set(told).size).toBe(1_200)
+  })
+})
+
+describe('a lane', () => {
+  test('that was fenced stops, also where it wanted to hold [P2 F5]', async () => {
+    const bench = createBench()
+    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
+    await atWork(bench, 'run', {}, async (old) => {
+      await until(() => laneOf(old).lastRun !== null)
+      await runOnce(bench)
+      bench.table.fields = { number: 'text' }
+      put(bench.table, 'k1', { number: 'P1' })
+      await until(() => laneOf(old).state === 'stopped')
+      expect(laneOf(old)).toMatchObject({ stopped: { code: 'FENCED' }, hold: null })
+    })
+    expect(await events(bench.log)).toHaveLength(1)
+  })
+
+  test('makes one call of its adapter at a time, also when a run ends early', async () => {
+    const bench = createBench()
+    bench.table.page = 1
+    putMany(bench.table, 12)
+    let busy = 0
+    let most = 0
+    const enter = async () => {
+      busy += 1
+      most = Math.max(most, busy)
+      await setImmediate()
+      await setImmediate()
+      busy -= 1
+    }
+    const session: SessionChange = (inner) => ({
+      async identity() {
+        await enter()
+        return bench.table.identity
+      },
+      settle: enter,
+      async *poll(feed, cursor, signal) {
+        try {
+          for await (const batch of inner.poll(feed, cursor, signal)) {
+            await enter()
+            yield batch
+          }
+        } finally {
+          await enter()
+        }
+      },
+    })
+    await atWork(bench, 'run', { session }, async (source) => {
+      for (let turn = 0; turn < 6; turn += 1) {
+        await source.request(pause)
+        await source.request(resume)
+      }
+      await until(() => laneOf(source).rows?.live === 12)
+    })
+    expect(most).toBe(1)
+  })
+})
