@@ -101,13 +101,15 @@ function tellsOf(random: Random, strategy: ToyFeed['strategy'], canRead: boolean
   return random.pick(['order', 'version', 'both', 'nothing'] as const)
 }
 
-function habitsOf(random: Random, { table, strategy }: ToyFeed): Habits {
+/** A point read can leave a row out or hand it over, but not say that it is there and unreadable: so none is. */
+function habitsOf(random: Random, { table, strategy, canRead }: ToyFeed): Habits {
   return {
     table,
     everyMs: random.pick([8_000, 20_000, 60_000]),
     rowsAtStart: random.between(0, 30),
     canDelete: random.chance(0.8),
     canRename: random.chance(0.3),
+    canSpoil: !canRead,
     lateMsMax: OVERLAP_MS - 5_000,
     tooLateChance: strategy === 'watermark' ? random.pick([0, 0.03]) : 0,
   }

@@ -11,6 +11,8 @@ export type Habits = Readonly<{
   rowsAtStart: number
   canDelete: boolean
   canRename: boolean
+  /** Whether users write what the adapter cannot decode. */
+  canSpoil: boolean
   /** How long a transaction may take at most from its stamp to its commit, and how often it takes longer still. */
   lateMsMax: number
   tooLateChance: number
@@ -98,7 +100,8 @@ function createUser(
     else if (kind < 0.8)
       change(key, { ...earlier(world, table, key, fields), number: fields.number }, delayMs())
     else if (kind < 0.86) change(key, { ...freshFields(fields.number), amount: NO_AMOUNT }, delayMs())
-    else if (kind < 0.9) change(key, { ...freshFields(fields.number), status: NO_STATUS }, delayMs())
+    else if (kind < 0.9 && habit.canSpoil)
+      change(key, { ...freshFields(fields.number), status: NO_STATUS }, delayMs())
     else if (habit.canRename) change(key, freshFields(freshNumber()), delayMs())
     else change(key, freshFields(fields.number), 0)
   }
