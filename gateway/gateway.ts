@@ -216,6 +216,8 @@ class RunningGateway implements Gateway {
     const { publisher, ports } = this.#options
     if (publisher === null) return
     for (let waitMs = RESTART_MS; !signal.aborted; waitMs = Math.min(waitMs * 2, RESTART_MAX_MS)) {
+      // What made it end before is told while it waits, and is over when it runs again.
+      this.#publisherTrouble = null
       try {
         await publisher.run(signal)
         return

@@ -28,12 +28,14 @@ export async function showStatus(world: World, configPath: string, asJson: boole
     for (const { topic, partition, position, open } of status.publisher?.partitions ?? []) {
       world.out(`publisher ${topic}/${partition}: at ${position}, ${open} notices open\n`)
     }
+    const trouble = status.publisher?.trouble ?? null
+    if (trouble !== null) world.out(`publisher failed, and is started again: ${sanitise(trouble)}\n`)
   }
-  if (status.publisher !== null && status.publisher.trouble !== null && !asJson) {
-    world.out(`publisher: ${sanitise(status.publisher.trouble)}\n`)
-  }
-  const isWell = status.sources.every(({ trouble, lanes }) => trouble === null && lanes.every(isLaneWell))
-  return isWell ? EXIT.ok : EXIT.failed
+  const areSourcesWell = status.sources.every(
+    ({ trouble, lanes }) => trouble === null && lanes.every(isLaneWell),
+  )
+  const isPublisherWell = status.publisher === null || status.publisher.trouble === null
+  return areSourcesWell && isPublisherWell ? EXIT.ok : EXIT.failed
 }
 
 /** `erpgw explain`: the effective config, secrets as their references. */

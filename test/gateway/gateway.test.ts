@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Config } from '../../gateway/config/model.ts'
+import type { Publisher } from '../../gateway/dingtalk/publisher.ts'
 import { createGateway, type Gateway, type GatewayStatus } from '../../gateway/gateway.ts'
 import type { SourceHost, SourceHosts } from '../../gateway/hosts.ts'
 import { DEFAULT_KEEP } from '../../gateway/topics.ts'
@@ -47,13 +48,18 @@ function configOf(sources: readonly string[]): Config {
   }
 }
 
-function gatewayOver(bench: Bench, sources: readonly string[], hosts?: SourceHosts): Gateway {
+function gatewayOver(
+  bench: Bench,
+  sources: readonly string[],
+  hosts?: SourceHosts,
+  publisher: Publisher | null = null,
+): Gateway {
   return createGateway({
     config: configOf(sources),
     entities: new Map(sources.map((name) => [`${name}.payments`, 'payment'])),
     ports: { ...bench.ports, log: bench.log },
     hosts: hosts ?? createInlineHosts((source) => sourceOptionsOf(bench, { source, system: source })),
-    publisher: null,
+    publisher,
   })
 }
 
@@ -172,6 +178,52 @@ describe('a gateway', () => {
     await until(async () => laneOf(await gateway.status(), 'well') !== undefined)
     const sick = (await gateway.status()).sources.find(({ source }) => source === 'sick')
     expect(sick?.trouble).toContain('does not answer')
+    stopping.abort()
+    await running
+  })
+
+  test('takes the end of a source that was told to stop for no crash, however it ended', async () => {
+    for (const end of ['well', 'badly'] as const) {
+      const bench = createBench({ pace: 20 })
+      const { promise: done, resolve, reject } = Promise.withResolvers<void>()
+      const told = new AbortController()
+      const gateway = gatewayOver(bench, ['one'], {
+        start: () =>
+          hostOf({
+            done,
+            stop: async () => (end === 'well' ? resolve() : reject(new Error('the thread was ended'))),
+          }),
+        close: async () => undefined,
+      })
+      const running = gateway.run(told.signal)
+      await until(async () => (await gateway.status()).sources[0]?.trouble === null)
+      told.abort()
+      await running
+      expect(bench.lines).toEqual([])
+      expect((await gateway.status()).sources[0]?.restarts).toBe(0)
+    }
+  })
+
+  test('tells what ended the publisher, until it runs again', async () => {
+    const bench = createBench({ pace: 20 })
+    let runs = 0
+    const gateway = gatewayOver(bench, ['one'], undefined, {
+      async run(signal) {
+        runs += 1
+        if (runs === 1) throw new Error('a template is missing')
+        await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+      },
+      progress: () => [],
+      reached: async () => undefined,
+    })
+    const troubles = new Set<string | null | undefined>()
+    const running = gateway.run(stopping.signal)
+    await until(async () => {
+      troubles.add((await gateway.status()).publisher?.trouble)
+      return runs === 2
+    })
+    expect([...troubles]).toContain('a template is missing')
+    expect((await gateway.status()).publisher?.trouble).toBeNull()
     stopping.abort()
     await running
   })
