@@ -29,7 +29,7 @@ test('signs a webhook as in the vector of the facts', () => {
 })
 
 describe('the access token', () => {
-  test('is asked for once by any number of calls at a time, and kept until five minutes before its end', async () => {
+  test('is asked for once by any number of calls at a time, and kept until five minutes before its end [F23]', async () => {
     const world = await createWorld()
     const client = clientOf(world)
     const asked = () => world.dingtalk.requests.get('/v1.0/oauth2/accessToken')
@@ -44,7 +44,7 @@ describe('the access token', () => {
     expect(asked()).toBe(2)
   })
 
-  test('is renewed when DingTalk no longer accepts it, and the message goes out once', async () => {
+  test('is renewed when DingTalk no longer accepts it, and the message goes out once [F23]', async () => {
     const world = await createWorld()
     const client = clientOf(world)
     await settled(world, client.sendToUsers(['0171234567'], MESSAGE, inTime(world), signal))

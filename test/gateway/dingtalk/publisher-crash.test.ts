@@ -70,7 +70,7 @@ function isOf(notice: Notice, message: Readonly<{ chat: string; title: string }>
 }
 
 describe('a publisher that dies', () => {
-  test('between any two calls of any port leaves one honest end for each notice', {
+  test('between any two calls of any port leaves one honest end for each notice [P8]', {
     timeout: 120_000,
   }, async () => {
     let calls = Number.POSITIVE_INFINITY
@@ -105,7 +105,7 @@ describe('a publisher that dies', () => {
   ]
 
   test.each(POINTS.flatMap((point) => [1, 2, 5].map((nth) => [point, nth] as const)))(
-    'at %s, hit %i, leaves one honest end for each notice',
+    'at %s, hit %i, leaves one honest end for each notice [P8]',
     async (point, nth) => {
       const world = await createWorld(point)
       await appended(world)
@@ -172,7 +172,7 @@ describe('a publisher whose commits get lost', () => {
     }
   })
 
-  test('is fenced by the next owner of its partition, which waits its calls out', async () => {
+  test('is fenced by the next owner of its partition, which waits its calls out [P8 F5]', async () => {
     const world = await createWorld('fence')
     await appended(world)
     world.dingtalk.faults.push({ path: '/v1.0/robot/', kind: 'slow', times: 100, after: 0, delayMs: 10_000 })

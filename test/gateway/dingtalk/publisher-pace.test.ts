@@ -47,7 +47,7 @@ function mostInAMinute(world: World): number {
 }
 
 describe('a webhook', () => {
-  test('gets at most 20 messages in any minute, and all of 70 in the end', async () => {
+  test('gets at most 20 messages in any minute, and all of 70 in the end [P8]', async () => {
     const world = await createWorld()
     await tell(world, WEBHOOK, 70)
     expect(world.dingtalk.outbox).toHaveLength(70)
@@ -65,7 +65,7 @@ describe('a webhook', () => {
     expect(world.dingtalk.requests.get('/robot/send')).toBe(36)
   })
 
-  test('that shuts for ten minutes is left alone for ten minutes', async () => {
+  test('that shuts for ten minutes is left alone for ten minutes [F20]', async () => {
     const world = await createWorld()
     const from = world.time.now()
     world.dingtalk.webhooks.set('demo-purchasing-token', { sent: [], shutUntil: from + 600_000 })
@@ -105,7 +105,7 @@ describe('a webhook', () => {
     },
   )
 
-  test('whose calls all end in silence leaves an unknown notice, after four of them', async () => {
+  test('whose calls all end in silence leaves an unknown notice, after four of them [P8 F22]', async () => {
     const world = await createWorld()
     fault(world, 'reset-before', 50)
     await tell(world, WEBHOOK, 1)
@@ -164,7 +164,7 @@ describe('a person', () => {
     expect(world.dingtalk.requests.get('/v1.0/robot/oToMessages/batchSend')).toBe(100)
   })
 
-  test('whom DingTalk does not know is a failed notice, and the others of the call are told', async () => {
+  test('whom DingTalk does not know is a failed notice, and the others of the call are told [P8 F24]', async () => {
     const world = await createWorld()
     const to = ['lan', 'ghost', 'daniel'].map((person) => ({ kind: 'person', person }) as const)
     await tell(world, configWith([route('three', { to })]), 1)

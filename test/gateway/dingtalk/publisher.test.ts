@@ -111,7 +111,7 @@ describe('a condition', () => {
     expect(await readNotices(world.log)).toEqual([])
   })
 
-  test('that cannot be evaluated is a failed notice, never a no', async () => {
+  test('that cannot be evaluated is a failed notice, never a no [P8]', async () => {
     const world = await createWorld()
     await append(world.log, [eventOf({ number: 'P1' })])
     await tell(world, [route('broken', { when: 'fails' })])
@@ -176,7 +176,7 @@ describe('a route', () => {
     )
   })
 
-  test('whose role nobody holds is a failed notice', async () => {
+  test('whose role nobody holds is a failed notice [P8]', async () => {
     const world = await createWorld()
     await append(world.log, [eventOf({ number: 'P1', source: '/erp/sap-ecc/1000' })])
     await tell(world, [route('role', { to: [{ kind: 'role', role: 'purchasing-manager' }] })])
@@ -205,7 +205,7 @@ describe('a route', () => {
     expect(world.dingtalk.outbox).toEqual([])
   })
 
-  test('shows a record that is no event as a failed notice', async () => {
+  test('shows a record that is no event as a failed notice [P8]', async () => {
     const world = await createWorld()
     const { signal } = new AbortController()
     const writer = await world.log.writer('foreign', signal)
