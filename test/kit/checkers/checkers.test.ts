@@ -186,6 +186,19 @@ describe('cursor-never-ahead', () => {
     expect(check([batch(second, 1, 2, 'c1')], [], [])).toEqual([])
   })
 
+  test('passes what was overtaken by a version that was rejected by then, and by none that was not', () => {
+    const poison: RowVersion = { at: 2, kind: 'unmappable', raw: 'x' }
+    const reject = { lane: 'toy.payment', time: 2, sourceKey: '1', raw: 'x' }
+    const facts = {
+      deliveries: [batch(first, 1, 1, 'c1')],
+      commits: [commit(3, 'c1')],
+      truth: truthOf(...[first, poison].flatMap((version) => version ?? [])),
+      events: [],
+    }
+    expect(cursorNeverAhead({ ...facts, rejects: [reject] })).toEqual([])
+    expect(cursorNeverAhead({ ...facts, rejects: [{ ...reject, time: 4 }] })).toHaveLength(1)
+  })
+
   test('finds a cursor that is durable before what it covers', () => {
     expect(check([batch(first, 1, 1, 'c1')], [commit(2, 'c1')], said(['A', 3]))).toHaveLength(1)
     expect(check([batch(second, 1, 2, 'c1')], [commit(3, 'c1')], said(['A', 1]))).toHaveLength(1)

@@ -24,7 +24,7 @@ export type CursorCommit = Readonly<{ lane: string; time: number; cursor: string
 
 /**
  * When a cursor is durable, everything that was handed over before it is: published, overtaken by something newer that
- * was published, equal to what was published before, or rejected.
+ * was published or rejected, equal to what was published before, or rejected itself.
  */
 export function cursorNeverAhead(
   facts: Readonly<{
@@ -46,10 +46,12 @@ export function cursorNeverAhead(
       if (checked.has(batch)) continue
       checked.add(batch)
       for (const { recordKey, version } of batch.records) {
-        const isAccounted =
-          version.kind === 'unmappable' && (rejectedAt.get(version.raw) ?? Infinity) <= commit.time
+        const versions = truth.get(recordKey) ?? []
+        const later = versions.slice(versions.indexOf(version)).filter(({ at }) => at <= commit.time)
         const newest = runs.get(recordKey)?.findLast(({ time }) => time <= commit.time)
-        if (isAccounted || isSaid(version, newest, truth.get(recordKey) ?? [], commit.time)) continue
+        const isRejected = (other: RowVersion) =>
+          other.kind === 'unmappable' && (rejectedAt.get(other.raw) ?? Infinity) <= commit.time
+        if (later.some(isRejected) || isSaid(version, newest, later)) continue
         const sentence = `${commit.lane} stored its cursor ${commit.cursor} at ${moment(commit.time)}, and ${recordKey}, handed over before it at ${moment(batch.at)} as ${say(version)}, is not in the log by then.`
         violations.push({ checker: 'cursor-never-ahead', sentence })
       }
@@ -66,16 +68,10 @@ function coveredBy(commit: CursorCommit, batches: readonly Delivered[]): readonl
 }
 
 /** Whether the newest event of a key says this version or one that came after it. */
-function isSaid(
-  version: RowVersion,
-  newest: Published | undefined,
-  versions: readonly RowVersion[],
-  until: number,
-): boolean {
+function isSaid(version: RowVersion, newest: Published | undefined, later: readonly RowVersion[]): boolean {
   if (newest === undefined) return version.kind === 'gone'
   const isDeletion = newest.event.type.endsWith('.deleted.v1')
   const said = isDeletion ? null : contentOf(newest.event.data)
-  const later = versions.slice(versions.indexOf(version)).filter(({ at }) => at <= until)
   return later.some((other) =>
     other.kind === 'value' ? other.content === said : other.kind === 'gone' && isDeletion,
   )
