@@ -1,15 +1,18 @@
 import { describe, expect, test } from 'vitest'
 import {
+  atWork,
   type Bench,
   createBench,
   decision,
   deleted,
   events,
   type LaneOptions,
+  laneOf,
   NO_FUSES,
   rejects,
   runOnce,
   story,
+  until,
   verb,
 } from './lane-bench.ts'
 import { breaksAfter, put, putMany, record, type Table } from './table-source.ts'
@@ -130,10 +133,13 @@ describe('the fuse for rejects', () => {
     const bench = createBench()
     const options = { fuse: { ...NO_FUSES, rejected: { atLeast: 1, percent: 1 } } }
     putMany(bench.table, 4, 'poison')
-    expect((await runOnce(bench, options)).hold?.code).toBe('REJECTS_TOO_MANY')
-    expect(await rejects(bench.log)).toHaveLength(4)
-    await allow(bench, options)
-    expect((await runOnce(bench, options)).hold).toBeNull()
+    await atWork(bench, 'run', options, async (source) => {
+      await until(() => laneOf(source).state === 'held')
+      expect(laneOf(source).hold?.code).toBe('REJECTS_TOO_MANY')
+      expect(await rejects(bench.log)).toHaveLength(4)
+      await source.request({ verb: 'decide', feed: 'payments', allow: true, decision })
+      await until(() => laneOf(source).state === 'waiting')
+    })
     expect(await rejects(bench.log)).toHaveLength(4)
   })
 

@@ -50,7 +50,7 @@ describe('a record that is too large', () => {
 })
 
 describe('a batch larger than a transaction', () => {
-  // In UTF-8 three times as long: 28 of them are more than one transaction takes.
+  // In UTF-8 three times as long: 32 of them are more than one transaction takes.
   const long = '大'.repeat(260_000)
 
   test('goes in several: each version once and in order, though the log is full between two [P2 P3]', async () => {
@@ -65,7 +65,7 @@ describe('a batch larger than a transaction', () => {
       },
     })
     bench.table.page = 100
-    for (let version = 0; version < 28; version += 1) {
+    for (let version = 0; version < 32; version += 1) {
       const row = version % 2
       put(bench.table, `k${row}`, { number: `P${row}`, amount: `${version} ${long}` })
     }
@@ -73,7 +73,7 @@ describe('a batch larger than a transaction', () => {
     expect(commits).toBeGreaterThan(2)
     for (const row of [0, 1]) {
       const told = (await story(bench.log, `P${row}`)).map((line) => line.replaceAll('大', '').trim())
-      const versions = Array.from({ length: 14 }, (_, index) => `changed ${index + 1} ${2 * index + row}`)
+      const versions = Array.from({ length: 16 }, (_, index) => `changed ${index + 1} ${2 * index + row}`)
       expect(told).toEqual([`created 1 ${row}`, ...versions.slice(1)])
     }
   })

@@ -102,9 +102,11 @@ describe('what cannot be written for a moment', () => {
         }
       },
     }
+    bench.table.page = 1
     put(bench.table, 'k1', { number: 'P1', amount: 'A' })
+    put(bench.table, 'k1', { number: 'P1', amount: 'B' })
     expect((await runOnce(bench, { ports: { ...bench.ports, projections } })).stopped).toBeNull()
     expect(isFull).toBe(false)
-    expect(await story(bench.log, 'P1')).toEqual(['created 1 A'])
+    expect(await story(bench.log, 'P1')).toEqual(['created 1 A', 'changed 2 B'])
   })
 })

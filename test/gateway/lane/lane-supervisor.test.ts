@@ -76,7 +76,11 @@ describe('a verb', () => {
     bench.table.rows.clear()
     let reads = 0
     const { promise: atFirstRead, resolve: reached } = Promise.withResolvers<void>()
-    const session = () => ({
+    const session: SessionChange = (inner) => ({
+      // A complete look that comes once, as a file does.
+      async *poll(feed, cursor, signal) {
+        if (cursor !== '2|') yield* inner.poll(feed, cursor, signal)
+      },
       async read() {
         reads += 1
         reached()
