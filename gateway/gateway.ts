@@ -61,10 +61,19 @@ const RESTART_MS = 1_000
 const RESTART_MAX_MS = 60_000
 /** A source that has worked for this long starts its waits anew. */
 const HEALTHY_MS = 300_000
+/** How long a source may take to start. */
+const START_MS = 30_000
 /** How long a source may take to say how it is. */
 const STATUS_MS = 2_000
 
-type Running = { host: SourceHost | null; restarts: number; trouble: string | null; last: LaneStatus[] }
+/** `startedAt`: when its present start began, on the monotonic clock; null once it has answered. */
+type Running = {
+  startedAt: bigint | null
+  host: SourceHost | null
+  restarts: number
+  trouble: string | null
+  last: LaneStatus[]
+}
 
 export function createGateway(options: GatewayOptions): Gateway {
   return new RunningGateway(options)
@@ -82,7 +91,7 @@ class RunningGateway implements Gateway {
     this.#sources = new Map(
       Object.keys(options.config.sources).map((name) => [
         name,
-        { host: null, restarts: 0, trouble: null, last: [] },
+        { startedAt: null, host: null, restarts: 0, trouble: null, last: [] },
       ]),
     )
   }
@@ -195,6 +204,7 @@ class RunningGateway implements Gateway {
     try {
       const host = this.#options.hosts.start(name, mode)
       running.host = host
+      running.startedAt = this.#options.ports.runtime.mono()
       const stop = () => void host.stop().catch(() => undefined)
       const options = { once: true, signal: stopping.signal }
       signal.addEventListener('abort', stop, options)
@@ -254,10 +264,17 @@ class RunningGateway implements Gateway {
     try {
       running.last = await this.#within(STATUS_MS, host.request({ verb: 'status' }))
       running.trouble = null
+      running.startedAt = null
     } catch (error) {
-      running.trouble = error instanceof Error ? error.message : String(error)
+      if (!this.#isStarting(running)) running.trouble = error instanceof Error ? error.message : String(error)
     }
     return { source: name, restarts, lanes: running.last, trouble: running.trouble }
+  }
+
+  /** A thread that has just been started loads its code first; that is no trouble. */
+  #isStarting({ startedAt }: Running): boolean {
+    if (startedAt === null) return false
+    return Number((this.#options.ports.runtime.mono() - startedAt) / 1_000_000n) < START_MS
   }
 
   /** What a source says of itself, or that it does not: one whose thread burns keeps nobody else's status. */

@@ -16,7 +16,7 @@ import { blownFuse, rejectsTooMany } from './fuses.ts'
 import { dataInLog } from './identity-data.ts'
 import { laneName } from './lane-options.ts'
 import { LaneStop } from './lane-stop.ts'
-import { emptyRow } from './rebuild.ts'
+import { emptyRow, keylessKey } from './rebuild.ts'
 import type { View } from './view.ts'
 import type { Work } from './work.ts'
 
@@ -82,8 +82,8 @@ export function decideUnreadable(
   const readable = new Set(batch.records.map((record) => record.key))
   const rejections: Rejection[] = []
   for (const { where, key, raw, reason } of batch.unreadable) {
-    const sourceKey = key ?? `?${where}`
     const print = fingerprint({ raw: Buffer.from(raw).toString('base64') })
+    const sourceKey = key ?? keylessKey(where, print)
     const row = view.row(sourceKey)
     if (row?.rejected === print) continue
     if (!readable.has(sourceKey)) {

@@ -56,8 +56,19 @@ export async function commit(
   const marks = markDrafts(options.gateway, laneName(options), change.marks, now)
   const forgotten = lane.expired.slice(0, TOMBSTONES_MAX)
   const set = new Set(change.marks.map((mark) => mark.key))
+  const items: readonly Item[] = [
+    ...change.findings.map((finding) => ({
+      key: finding.row.sourceKey,
+      draft: eventDraft(options, change.record, finding, at),
+      finding,
+    })),
+    ...change.rejections.map((rejection) => ({
+      key: rejection.sourceKey,
+      draft: rejectOf(options, change.record, rejection, at),
+      finding: null,
+    })),
+  ]
   const more = [
-    ...change.rejections.map((rejection) => rejectOf(options, change.record, rejection, at)),
     ...forgetMarkDrafts(
       options.gateway,
       laneName(options),
@@ -66,9 +77,8 @@ export async function commit(
     ...marks.drafts,
     ...change.extra,
   ]
-  const slices = sliced(
-    change.findings.map((finding) => ({ finding, draft: eventDraft(options, change.record, finding, at) })),
-  )
+  const slices = sliced(items)
+  const versions = repeatedKeys(items)
   failpoints.hit('lane.before-transact')
   const early = options.mutations?.has('projection-before-commit') === true
   if (early) applyChange(options, lane, change, [])
@@ -80,7 +90,7 @@ export async function commit(
   for (const [index, slice] of slices.entries()) {
     const isLast = index === slices.length - 1
     const drafts = [...slice.map(({ draft }) => draft), ...(isLast ? more : [])]
-    const record = isLast ? { ...change.record, partial: [] } : withPartial(lane.record, slice)
+    const record = isLast ? { ...change.record, partial: [] } : withPartial(lane.record, slice, versions)
     await transact(
       options,
       lane,
@@ -100,7 +110,8 @@ export async function commit(
   failpoints.hit('lane.after-apply')
 }
 
-type Drafted = Readonly<{ finding: Finding; draft: Draft }>
+/** A record to append for a source key; `finding` null where it is a reject. */
+type Item = Readonly<{ key: string; draft: Draft; finding: Finding | null }>
 type PlacedFinding = Readonly<{ finding: Finding; place: Placed }>
 
 async function transact(
@@ -108,39 +119,57 @@ async function transact(
   lane: OpenLane,
   drafts: readonly Draft[],
   record: CursorRecord,
-  slice: readonly Drafted[],
+  slice: readonly Item[],
   placed: PlacedFinding[],
   signal: AbortSignal,
 ): Promise<void> {
   const cursor = cursorDraft(options.gateway, record)
   const places = placedOrStop(await lane.writer.transact({ records: [...drafts, cursor] }, signal))
+  const events: PlacedFinding[] = []
   for (const [index, { finding }] of slice.entries()) {
     const place = places[index]
-    if (place !== undefined) placed.push({ finding, place })
+    if (finding !== null && place !== undefined) events.push({ finding, place })
   }
-  lane.record = withOffsets(options, record, lane, places.slice(0, slice.length))
+  placed.push(...events)
+  lane.record = withOffsets(
+    options,
+    record,
+    lane,
+    events.map(({ place }) => place),
+  )
 }
 
 /** Until the last piece the cursor stays where it was, and a restart must not take old versions for new ones. */
-function withPartial(record: CursorRecord, slice: readonly Drafted[]): CursorRecord {
-  const keys = slice.map(({ finding }) => ({ key: finding.row.sourceKey }))
-  return { ...record, partial: [...new Set([...record.partial, ...repeatedKeys(keys)])] }
+function withPartial(
+  record: CursorRecord,
+  slice: readonly Item[],
+  versions: ReadonlySet<string>,
+): CursorRecord {
+  const keys = slice.map(({ key }) => key).filter((key) => versions.has(key))
+  return { ...record, partial: [...new Set([...record.partial, ...keys])] }
 }
 
-/** Events in pieces that the log takes in one transaction, those of one record together; at least one piece. */
-function sliced(drafts: readonly Drafted[]): readonly (readonly Drafted[])[] {
-  const whole = drafts.reduce((sum, { draft }) => sum + sizeOf(draft), 0)
-  if (whole <= TRANSACTION_BYTES_MAX) return [drafts]
-  const slices: Drafted[][] = [[]]
+/**
+ * Records in pieces that the log takes in one transaction, those of one source key together as long as they fit; at
+ * least one piece.
+ */
+function sliced(items: readonly Item[]): readonly (readonly Item[])[] {
+  const whole = items.reduce((sum, { draft }) => sum + sizeOf(draft), 0)
+  if (whole <= TRANSACTION_BYTES_MAX) return [items]
+  const slices: Item[][] = [[]]
   let bytes = 0
-  for (const group of Map.groupBy(drafts, ({ finding }) => finding.row.sourceKey).values()) {
-    const size = group.reduce((sum, { draft }) => sum + sizeOf(draft), 0)
+  const add = (some: readonly Item[], size: number) => {
     if (bytes > 0 && bytes + size > TRANSACTION_BYTES_MAX) {
       slices.push([])
       bytes = 0
     }
-    slices.at(-1)?.push(...group)
+    slices.at(-1)?.push(...some)
     bytes += size
+  }
+  for (const group of Map.groupBy(items, ({ key }) => key).values()) {
+    const size = group.reduce((sum, { draft }) => sum + sizeOf(draft), 0)
+    if (size <= TRANSACTION_BYTES_MAX) add(group, size)
+    else for (const item of group) add([item], sizeOf(item.draft))
   }
   return slices
 }

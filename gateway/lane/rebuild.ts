@@ -45,6 +45,19 @@ export function applyReject(
   })
 }
 
+/** Prefix of the source key under which something unreadable without a key of its own is remembered. */
+const KEYLESS = '\u0002'
+
+/** A source key for what has none: where it was met, and what it was. */
+export function keylessKey(where: string, print: string): string {
+  return `${KEYLESS}${where} ${print}`
+}
+
+/** Whether a source key is one of ours, for something that the source gave none. */
+export function isKeyless(sourceKey: string): boolean {
+  return sourceKey.startsWith(KEYLESS)
+}
+
 /** The row of a key that was never published. */
 export function emptyRow(sourceKey: string): ProjectionRow {
   return {

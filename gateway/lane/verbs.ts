@@ -6,6 +6,7 @@ import type { SourceConnection } from './connection.ts'
 import { type CursorRecord, encodeJson, HOLDS, type Hold, laneKey } from './cursor-record.ts'
 import type { Lane } from './lane.ts'
 import { readEvent } from './open.ts'
+import { isKeyless } from './rebuild.ts'
 import { decodeReject, type RejectRecord, rejectKeyPrefix } from './reject-record.ts'
 import { VerbRefused } from './verb-refused.ts'
 
@@ -166,14 +167,8 @@ export async function retryRejects(
     const last = rows.at(-1)
     if (last === undefined) break
     after = last.sourceKey
-    let counts =
-      kept === null
-        ? await lane.reread(
-            rows.map((row) => row.sourceKey),
-            connection,
-            signal,
-          )
-        : null
+    const keys = rows.map((row) => row.sourceKey).filter((key) => !isKeyless(key))
+    let counts = kept === null ? await lane.reread(keys, connection, signal) : null
     if (counts === null) {
       kept ??= await rawRejects(lane, signal)
       counts = await lane.republish(stillMeant(rows, kept), connection, signal)

@@ -64,9 +64,9 @@ export function record(key: string, data: Row, extra: Partial<SourceRecord> = {}
   }
 }
 
-/** Something that the source said and nobody can read. */
-export function torn(key: string | null): Unreadable {
-  return { where: 'line 1', key, raw: new Uint8Array([1]), reason: 'torn' }
+/** Something that the source said and nobody can read; another `byte`, another thing at the same place. */
+export function torn(key: string | null, byte = 1): Unreadable {
+  return { where: 'line 1', key, raw: new Uint8Array([byte]), reason: 'torn' }
 }
 
 /** What stands in the place of the session's own calls; asked anew for each session. */
