@@ -1,10 +1,12 @@
 import type { Json } from '../../adapters/contract.ts'
-import type { ControlRequest } from '../control/protocol.ts'
+import type { ControlAnswer, ControlRequest } from '../control/protocol.ts'
 import type { Gateway } from '../gateway.ts'
-import { type Configured, readConfiguration } from './configuration.ts'
+import { LogError } from '../log/errors.ts'
+import { readConfiguration } from './configuration.ts'
 import { CommandFailure, EXIT } from './failure.ts'
 import { requireLane } from './names.ts'
-import type { World } from './world.ts'
+import { openGateway } from './opening.ts'
+import type { OpenGateway, World } from './world.ts'
 
 /**
  * Carries out a verb that changes a lane: in the gateway that runs, or, when none does, in one that this command opens
@@ -16,7 +18,10 @@ export async function carryOut(world: World, configPath: string, request: Contro
     requireLane(configured.config, request.source, 'feed' in request ? request.feed : null)
   }
   const answer = await world.ask(configured.config, request)
-  if (answer === null) return carryOutAlone(world, configPath, request)
+  return answer === null ? carryOutAlone(world, configPath, request) : valueIn(answer)
+}
+
+function valueIn(answer: ControlAnswer): Json {
   if (answer.ok) return answer.value
   throw new CommandFailure(answer.message)
 }
@@ -26,8 +31,17 @@ async function carryOutAlone(world: World, configPath: string, request: ControlR
     throw new CommandFailure('No gateway runs with this config. Start one with `erpgw run`.', EXIT.notRunning)
   }
   // Only now are the secrets needed: a gateway that runs has its own.
-  const { config, language }: Configured = readConfiguration(world, configPath)
-  const opened = await world.open(config, language)
+  const configured = readConfiguration(world, configPath)
+  let opened: OpenGateway
+  try {
+    opened = await openGateway(world, configured)
+  } catch (error) {
+    // A gateway that was starting when it was asked first takes requests now.
+    const isHeld = error instanceof LogError && error.code === 'LOG_HELD'
+    const answer = isHeld ? await world.ask(configured.config, request) : null
+    if (answer === null) throw error
+    return valueIn(answer)
+  }
   const stopping = new AbortController()
   const signal = AbortSignal.any([world.signal, stopping.signal])
   const idle = opened.gateway.idle(signal)

@@ -3,14 +3,16 @@ import { isAbort } from '../runtime.ts'
 import { readConfiguration } from './configuration.ts'
 import { CommandFailure, EXIT } from './failure.ts'
 import { LANE_HEADINGS, laneRows } from './lane-rows.ts'
+import { openGateway } from './opening.ts'
 import { followProgress } from './progress.ts'
 import { textTable } from './text-table.ts'
 import type { World } from './world.ts'
 
 /** `erpgw run`: the gateway, until the process is asked to end; with `once`, until everything that is there is told. */
 export async function run(world: World, configPath: string, once: boolean): Promise<number> {
-  const { config, language } = readConfiguration(world, configPath)
-  const opened = await world.open(config, language)
+  const configured = readConfiguration(world, configPath)
+  const { config } = configured
+  const opened = await openGateway(world, configured)
   const { gateway, logger } = opened
   const done = new AbortController()
   const told = () => logger.info('Stopping: the batch under way is finished first.')
