@@ -4,7 +4,7 @@ import { sanitise } from '../sanitise.ts'
 import { readConfiguration } from './configuration.ts'
 import { CommandFailure, EXIT } from './failure.ts'
 import { carryOut } from './lane-verbs.ts'
-import { readLaneRecord } from './log-looks.ts'
+import { readLaneRecord } from './log-places.ts'
 import { requireLane } from './names.ts'
 import type { World } from './world.ts'
 

@@ -1,13 +1,14 @@
-import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { sanitise } from '../sanitise.ts'
 import { checkAll } from './check.ts'
 import { DEFAULT_CONFIG } from './configuration.ts'
 import { type DecideOptions, decide } from './decide.ts'
+import { showEvents } from './events.ts'
 import { CommandFailure, EXIT } from './failure.ts'
 import { writeStarter } from './init.ts'
 import { carryOut } from './lane-verbs.ts'
-import { showEvents, showRejects } from './log-looks.ts'
 import { explain, preview, showStatus } from './looks.ts'
+import { showRejects } from './rejects.ts'
 import { run } from './run.ts'
 import type { World } from './world.ts'
 
@@ -109,29 +110,7 @@ function addLooks(erpgw: Command, world: World, configOf: () => string, ended: E
       ),
     'erpgw status',
   )
-  example(
-    erpgw
-      .command('events')
-      .description('show events of the log, newest last')
-      .option('-t, --topic <topic>', 'one topic; all events otherwise')
-      .option('-k, --key <key>', 'one record: its key, or its subject')
-      .option('-n, --limit <count>', 'how many', count, 20)
-      .option('-f, --follow', 'wait for more')
-      .option('--json', 'whole events, one a line')
-      .action(
-        async (options: { topic?: string; key?: string; limit: number; follow?: boolean; json?: boolean }) =>
-          ended(
-            await showEvents(world, configOf(), {
-              topic: options.topic ?? null,
-              key: options.key ?? null,
-              limit: options.limit,
-              follow: options.follow === true,
-              json: options.json === true,
-            }),
-          ),
-      ),
-    'erpgw events --topic erp.payment.v1 --follow',
-  )
+  addEvents(erpgw, world, configOf, ended)
   example(
     erpgw
       .command('explain')
@@ -139,16 +118,62 @@ function addLooks(erpgw: Command, world: World, configOf: () => string, ended: E
       .action(() => ended(explain(world, configOf()))),
     'erpgw explain',
   )
+  addRejects(erpgw, world, configOf, ended)
+}
+
+type EventsWords = Readonly<{
+  topic?: string
+  key?: string
+  limit: number
+  fromStart?: boolean
+  follow?: boolean
+  json?: boolean
+  positions?: boolean
+}>
+
+function addEvents(erpgw: Command, world: World, configOf: () => string, ended: Ended): void {
+  example(
+    erpgw
+      .command('events')
+      .description('show events of the log, newest last')
+      .option('-t, --topic <topic>', 'one topic; all events otherwise')
+      .option('-k, --key <key>', 'one record: its key, or its subject')
+      .option('-n, --limit <count>', 'how many', count, 20)
+      .addOption(
+        new Option('--from-start', 'everything that is there, one partition after the other').conflicts(
+          'limit',
+        ),
+      )
+      .option('-f, --follow', 'wait for more')
+      .option('--json', 'whole events, one a line')
+      .option('--positions', 'the same as {"topic", "partition", "offset", "event"}')
+      .action(async (words: EventsWords) =>
+        ended(
+          await showEvents(world, configOf(), {
+            topic: words.topic ?? null,
+            key: words.key ?? null,
+            limit: words.fromStart === true ? 'all' : words.limit,
+            follow: words.follow === true,
+            form: words.positions === true ? 'positions' : words.json === true ? 'json' : 'text',
+          }),
+        ),
+      ),
+    'erpgw events --topic erp.payment.v1 --follow',
+  )
+}
+
+function addRejects(erpgw: Command, world: World, configOf: () => string, ended: Ended): void {
   const rejects = example(
     erpgw
       .command('rejects')
       .description('show records that could not be understood, newest last')
       .option('-n, --limit <count>', 'how many', count, 20)
+      .option('--open', 'only those whose record has not been understood since')
       .option('--raw', 'with the raw bytes of the source')
-      .action(async (options: { limit: number; raw?: boolean }) =>
-        ended(await showRejects(world, configOf(), { raw: options.raw === true, limit: options.limit })),
+      .action(async ({ limit, open, raw }: { limit: number; open?: boolean; raw?: boolean }) =>
+        ended(await showRejects(world, configOf(), { limit, open: open === true, raw: raw === true })),
       ),
-    'erpgw rejects --raw -n 3',
+    'erpgw rejects --open --raw -n 3',
   )
   example(
     rejects
