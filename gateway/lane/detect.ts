@@ -137,8 +137,44 @@ export function claimedKey(read: Read, system: string): string | null {
 export function detect(reads: readonly Read[], view: View, options: DetectOptions): Detected {
   const found: Detected = { findings: [], rejections: [], stale: [], heldBack: 0 }
   releaseKeys(reads, view, options, found)
-  for (const read of reads) decide(read, view, options, found)
+  const inBatch = new Set(reads.map((read) => read.record.key))
+  let waiting = reads
+  for (let round = 0; round < WAIT_ROUNDS && waiting.length > 0; round += 1) {
+    waiting = decideAll(waiting, inBatch, view, options, found)
+  }
+  for (const read of waiting) decide(read, view, options, found)
   return found
+}
+
+/** How often claims are put off for what the same batch says of the other row. */
+const WAIT_ROUNDS = 3
+
+/**
+ * Decides what can be decided. A record key whose holder stands in the batch as well may be free when the batch is
+ * through (it is deleted further down): such claims, and whatever follows of the same row, are given back to wait.
+ */
+function decideAll(
+  reads: readonly Read[],
+  inBatch: ReadonlySet<string>,
+  view: View,
+  options: DetectOptions,
+  found: Detected,
+): readonly Read[] {
+  const waiting: Read[] = []
+  const held = new Set<string>()
+  for (const read of reads) {
+    const key = claimedKey(read, options.system)
+    const owner = key === null ? null : view.owner(key)
+    const isTaken = owner !== null && !owner.deleted && owner.sourceKey !== read.record.key
+    if (
+      held.has(read.record.key) ||
+      (isTaken && inBatch.has(owner.sourceKey) && !options.gone.has(owner.sourceKey))
+    ) {
+      held.add(read.record.key)
+      waiting.push(read)
+    } else decide(read, view, options, found)
+  }
+  return waiting
 }
 
 /** Publishes that a row's record is gone, as a read at `order` showed. */

@@ -52,6 +52,18 @@ describe('a deletion that the source reports', () => {
     expect(await events(bench.log)).toEqual([])
   })
 
+  test('lets go of its number for a new row that stands before it in the batch', async () => {
+    const bench = createBench()
+    put(bench.table, 'k2', { number: 'P1', amount: 'A' })
+    await runOnce(bench)
+    bench.table.rows.delete('k2')
+    put(bench.table, 'k1', { number: 'P1', amount: 'B' })
+    bench.table.changes.push(record('k2', {}, { op: 'delete' }))
+    await runOnce(bench)
+    expect(await story(bench.log, 'P1')).toEqual(['created 1 A', 'deleted 2', 'created 3 B'])
+    expect(await rejects(bench.log)).toEqual([])
+  })
+
   test('is believed when it comes late and a fresh read finds nothing', async () => {
     const bench = createBench()
     put(bench.table, 'k1', { number: 'P1', amount: 'A' })
