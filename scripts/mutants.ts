@@ -11,7 +11,7 @@ const SEEDS_AT_ONCE = 10
  * The first seed that fails with the guard off and is clean with it on, or null. Only both together show that a checker
  * notices the guard and nothing else.
  */
-export async function firstCaught(mutation: Mutation, seedsMax: number): Promise<Outcome | null> {
+async function firstCaught(mutation: Mutation, seedsMax: number): Promise<Outcome | null> {
   for (let from = 0; from < seedsMax; from += SEEDS_AT_ONCE) {
     const seeds = Array.from({ length: Math.min(SEEDS_AT_ONCE, seedsMax - from) }, (_, index) => from + index)
     const failing = (await runSeeds(seeds, mutation)).filter((outcome) => hasFailed(outcome, mutation))

@@ -23,7 +23,7 @@ const HELP = `Runs the whole house in virtual time, one run for each seed, and j
 export type Outcome = Readonly<{ seed: number; result: Simulated } | { seed: number; error: string }>
 
 /** The line that runs one seed again. */
-export function reproduce(seed: number, mutation: Mutation | null): string {
+function reproduce(seed: number, mutation: Mutation | null): string {
   return `npm run simulate -- --seed ${seed}${mutation === null ? '' : ` --mutation ${mutation}`}`
 }
 

@@ -109,6 +109,7 @@ function habitsOf(random: Random, { table, strategy, canRead }: ToyFeed): Habits
     rowsAtStart: random.between(0, 30),
     canDelete: random.chance(0.8),
     canRename: random.chance(0.3),
+    canMove: canRead && random.chance(0.4),
     canSpoil: !canRead,
     lateMsMax: OVERLAP_MS - 5_000,
     tooLateChance: strategy === 'watermark' ? random.pick([0, 0.03]) : 0,

@@ -131,14 +131,10 @@ function createService(
     '/robot/send': (request, url) => {
       const token = url.searchParams.get('access_token') ?? ''
       webhookCalls.push({ webhook: token, at: simulated.now() })
-      const passing = passingFault(random, moods)
-      if (passing === 'busy' || passing === 'error before') return json(200, { errcode: -1, errmsg: 'busy' })
-      const { msgUuid = '', markdown } = bodyOf(request)
-      if (!shownUuids.has(msgUuid)) show(contacts.webhooks[token], markdown?.text ?? '')
-      shownUuids.add(msgUuid)
-      return passing === 'error after'
-        ? json(200, { errcode: -1, errmsg: 'busy' })
-        : json(200, { errcode: 0 })
+      return webhook(request, passingFault(random, moods), (uuid, text) => {
+        if (!shownUuids.has(uuid)) show(contacts.webhooks[token], text)
+        shownUuids.add(uuid)
+      })
     },
   }
   return {
@@ -153,7 +149,22 @@ function createService(
   }
 }
 
-function passingFault(random: Random, moods: ChatMoods): 'busy' | 'error before' | 'error after' | null {
+/** A group robot answers in the old form: HTTP 200 whatever happened, and `errcode` tells. */
+function webhook(
+  request: HttpRequest,
+  passing: PassingFault | null,
+  take: (uuid: string, text: string) => void,
+): Answer {
+  const busy = json(200, { errcode: -1, errmsg: 'busy' })
+  if (passing === 'busy' || passing === 'error before') return busy
+  const { msgUuid = '', markdown } = bodyOf(request)
+  take(msgUuid, markdown?.text ?? '')
+  return passing === 'error after' ? busy : json(200, { errcode: 0 })
+}
+
+type PassingFault = 'busy' | 'error before' | 'error after'
+
+function passingFault(random: Random, moods: ChatMoods): PassingFault | null {
   if (!random.chance(moods.troubleChance / 3)) return null
   return random.pick(['busy', 'error before', 'error after'])
 }

@@ -5,7 +5,7 @@ import type { Delivered } from '../kit/checkers/cursor-never-ahead.ts'
 import type { SimulatedRuntime } from '../kit/simulated-runtime.ts'
 import { type Erp, FIELDS, type Moods, type ToyFeed, toyFeed, trouble } from './toy-calls.ts'
 import { liveRows, pollOf, recordOf, settleQueue } from './toy-polls.ts'
-import type { World } from './world.ts'
+import { dataOf, type World } from './world.ts'
 
 export type ToyErp = Readonly<{
   adapter: Adapter<typeof connection, typeof toyFeed, ToyTransport>
@@ -18,9 +18,6 @@ const connection = z.strictObject({})
 
 /** The toy needs none: what it would do to a network, its moods do. */
 export type ToyTransport = Readonly<{ isClosed: boolean }>
-
-/** A switch for the mutants: a watermark feed that does not read the overlap again. */
-export type ToyMutation = 'overlap-off'
 
 /** The adapter over the toy world. It hands over honest versions in awkward ways, and writes down what it handed over. */
 export function createToyErp(
@@ -45,7 +42,12 @@ export function createToyErp(
         poll,
         at: simulated.now(),
         next: batch.next,
-        records: changes.map(({ recordKey, version }) => ({ recordKey, version })),
+        records: changes.map(({ recordKey, version, key, fields, ...stamp }) => ({
+          recordKey,
+          sourceKey: key,
+          version,
+          raw: fields === null ? null : JSON.stringify(dataOf(key, fields, stamp)),
+        })),
       }),
     polls: 0,
     pages: 0,

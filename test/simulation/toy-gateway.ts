@@ -21,7 +21,7 @@ import { COMPANY, NO_AMOUNT, SYSTEM } from './world.ts'
 export type FeedPlan = Readonly<{ name: string; everyMs: number; adapter: ToyFeed }>
 
 export const SOURCE = 'erp'
-export const GATEWAY = 'sim'
+const GATEWAY = 'sim'
 
 /** A gateway over one source and DingTalk, at work until the signal aborts. */
 export type ToyGateway = Readonly<{ statuses(): readonly LaneStatus[] }>

@@ -93,7 +93,7 @@ export function createWorld(simulated: SimulatedRuntime, tables: readonly string
   }
 }
 
-export function recordKeyOf(number: string): string {
+function recordKeyOf(number: string): string {
   return `${SYSTEM}/${COMPANY}/${number}`
 }
 
@@ -107,7 +107,7 @@ export function dataOf(
 }
 
 /** What the event of a row says. */
-export function eventDataOf(fields: Fields): Readonly<Record<keyof Fields, string>> {
+function eventDataOf(fields: Fields): Readonly<Record<keyof Fields, string>> {
   const { number, status, amount, mark } = fields
   return { number, status, amount, mark }
 }

@@ -1,6 +1,6 @@
 import type { Random } from '../kit/random.ts'
 import type { SimulatedRuntime } from '../kit/simulated-runtime.ts'
-import { type Fields, NO_AMOUNT, NO_STATUS, type World } from './world.ts'
+import { type Change, type Fields, NO_AMOUNT, NO_STATUS, type World } from './world.ts'
 
 /** How the users of the toy ERP work on one table. */
 export type Habits = Readonly<{
@@ -11,6 +11,8 @@ export type Habits = Readonly<{
   rowsAtStart: number
   canDelete: boolean
   canRename: boolean
+  /** Whether a number may go from one row to another. */
+  canMove: boolean
   /** Whether users write what the adapter cannot decode. */
   canSpoil: boolean
   /** How long a transaction may take at most from its stamp to its commit, and how often it takes longer still. */
@@ -65,7 +67,7 @@ function createUser(
     if (random.chance(habit.tooLateChance)) return TOO_LATE_MS + random.below(TOO_LATE_MS)
     return random.chance(0.2) ? random.below(habit.lateMsMax) : 0
   }
-  const change = (key: string, fields: Fields | null, delay: number) => {
+  const change = (key: string, fields: Fields | null, delay = delayMs()) => {
     const stamp = world.stamp()
     const commit = () => {
       locked.delete(`${table}/${key}`)
@@ -75,67 +77,99 @@ function createUser(
     if (delay === 0) commit()
     else simulated.after(delay, commit)
   }
-  const freshNumber = () => `${table}-${String(++inserts).padStart(4, '0')}`
-  const freshFields = (number: string): Fields => {
-    const mark = `${number}#${world.stamp().rowVersion}`
-    return {
+  const fresh: Fresh = {
+    // Keys are random: new rows land before and behind any place of a page.
+    key: () => `${random.between(1_000, 10_000)}${++inserts}`,
+    number: () => `${table}-${String(++inserts).padStart(4, '0')}`,
+    fields: (number) => ({
       number,
       status: random.pick(STATUSES),
       amount: `${random.below(100_000)}.${random.below(10)}0`,
-      mark,
-    }
+      mark: `${number}#${world.stamp().rowVersion}`,
+    }),
   }
-  const insert = (delay: number) => {
-    const number = freshNumber()
-    // Keys are random: new rows land before and behind any page place.
-    change(`${random.below(9_000) + 1_000}${inserts}`, freshFields(number), delay)
-  }
-  const update = () => {
-    const row = pickLive(rows(), random)
-    if (row === null) return insert(delayMs())
-    const { key, fields } = row
-    const kind = random.float()
-    if (kind < 0.5) change(key, freshFields(fields.number), delayMs())
-    else if (kind < 0.6) change(key, fields, delayMs())
-    else if (kind < 0.8)
-      change(key, { ...earlier(world, table, key, fields), number: fields.number }, delayMs())
-    else if (kind < 0.86) change(key, { ...freshFields(fields.number), amount: NO_AMOUNT }, delayMs())
-    else if (kind < 0.9 && habit.canSpoil)
-      change(key, { ...freshFields(fields.number), status: NO_STATUS }, delayMs())
-    else if (habit.canRename) change(key, freshFields(freshNumber()), delayMs())
-    else change(key, freshFields(fields.number), 0)
-  }
-  const remove = () => {
-    const row = pickLive(rows(), random)
-    if (row !== null) change(row.key, null, delayMs())
-  }
-  const bringBack = () => {
-    const gone = rows().filter(({ fields }) => fields === null)
-    if (gone.length === 0) return update()
-    const { key } = random.pick(gone)
-    const last = world.history(table, key).findLast(({ fields }) => fields !== null)?.fields
-    if (!last) return
-    change(key, random.chance(0.5) ? last : freshFields(last.number), delayMs())
-  }
+  const desk: Desk = { world, habit, random, rows, change, fresh }
   return {
-    insert: () => insert(0),
+    insert: () => change(fresh.key(), fresh.fields(fresh.number()), 0),
     write() {
       const kind = random.float()
-      if (kind < 0.2) insert(delayMs())
-      else if (kind < 0.8 || !habit.canDelete) update()
-      else if (kind < 0.92) remove()
-      else bringBack()
+      if (kind < 0.2) change(fresh.key(), fresh.fields(fresh.number()))
+      else if (kind < 0.8 || !habit.canDelete) update(desk)
+      else if (kind < 0.92) remove(desk)
+      else bringBack(desk)
     },
   }
 }
 
+type Fresh = Readonly<{ key(): string; number(): string; fields(number: string): Fields }>
+
+/** Everything that a user's work needs. */
+type Desk = Readonly<{
+  world: World
+  habit: Habits
+  random: Random
+  /** Rows that no transaction holds, gone ones as well. */
+  rows(): readonly Change[]
+  /** Without a delay given, one as the habit has it. */
+  change(key: string, fields: Fields | null, delay?: number): void
+  fresh: Fresh
+}>
+
+function update(desk: Desk): void {
+  const { habit, random, change, fresh } = desk
+  const row = pickLive(desk)
+  if (row === null) {
+    change(fresh.key(), fresh.fields(fresh.number()))
+    return
+  }
+  const { key, fields } = row
+  const kind = random.float()
+  if (kind < 0.1) change(key, fields)
+  else if (kind < 0.3)
+    change(key, { ...earlier(desk.world, habit.table, key, fields), number: fields.number })
+  else if (kind < 0.36) change(key, { ...fresh.fields(fields.number), amount: NO_AMOUNT })
+  else if (kind < 0.4 && habit.canSpoil) change(key, { ...fresh.fields(fields.number), status: NO_STATUS })
+  else if (kind < 0.5 && habit.canRename) change(key, fresh.fields(fresh.number()))
+  else if (kind < 0.56 && habit.canMove) move(desk, row)
+  else change(key, fresh.fields(fields.number))
+}
+
+/** A number goes to another row, at once: to a new one, or to one that lets go of its own for it. */
+function move(desk: Desk, { key, fields }: Live): void {
+  const { random, change, fresh } = desk
+  const other = pickLive(desk)
+  const isNew = other === null || other.key === key || random.chance(0.5)
+  if (random.chance(0.5)) change(key, fresh.fields(fresh.number()), 0)
+  else change(key, null, 0)
+  change(isNew ? fresh.key() : other.key, fresh.fields(fields.number), 0)
+}
+
+function remove(desk: Desk): void {
+  const row = pickLive(desk)
+  if (row !== null) desk.change(row.key, null)
+}
+
+/** A row that is gone comes back as it was, or with other words, unless its number is another row's by now. */
+function bringBack(desk: Desk): void {
+  const { world, habit, random, rows, change, fresh } = desk
+  const taken = new Set([...world.rows(habit.table).values()].map(({ fields }) => fields?.number))
+  const gone = rows().flatMap(({ key, fields }) => {
+    const last = world.history(habit.table, key).findLast((version) => version.fields !== null)?.fields
+    return fields === null && last && !taken.has(last.number) ? [{ key, last }] : []
+  })
+  if (gone.length === 0) {
+    update(desk)
+    return
+  }
+  const { key, last } = random.pick(gone)
+  // At once: while its transaction is open, its number is nobody's.
+  change(key, random.chance(0.5) ? last : fresh.fields(last.number), habit.canMove ? 0 : undefined)
+}
+
 type Live = Readonly<{ key: string; fields: Fields }>
 
-function pickLive(
-  rows: readonly Readonly<{ key: string; fields: Fields | null }>[],
-  random: Random,
-): Live | null {
-  const live = rows.flatMap(({ key, fields }) => (fields === null ? [] : [{ key, fields }]))
+function pickLive({ rows, random }: Desk): Live | null {
+  const live = rows().flatMap(({ key, fields }) => (fields === null ? [] : [{ key, fields }]))
   return live.length === 0 ? null : random.pick(live)
 }
 

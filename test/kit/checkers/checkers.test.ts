@@ -102,11 +102,13 @@ describe('each checker passes what is right and finds what was planted', () => {
   })
 
   test('no-older-after-newer', () => {
+    const reads = (...orders: readonly (readonly [order: string, sourcekey: string])[]) =>
+      said(...orders.map(([readorder, sourcekey], at) => [`${at}`, at, { readorder, sourcekey }] as const))
     expect(noOlderAfterNewer(ALL)).toEqual([])
-    expect(
-      noOlderAfterNewer(said(['A', 1, { readorder: 's2' }], ['B', 2, { readorder: 's1' }])),
-    ).toHaveLength(1)
-    expect(noOlderAfterNewer(said(['A', 1, { readorder: 's2' }], ['B', 2, { readorder: 'n1' }]))).toEqual([])
+    expect(noOlderAfterNewer(reads(['n2', '1'], ['n1', '1']))).toHaveLength(1)
+    expect(noOlderAfterNewer(reads(['n2//5', '1'], ['n3//4', '1']))).toHaveLength(1)
+    expect(noOlderAfterNewer(reads(['n2//5', '1'], ['n1//6', '1']))).toEqual([])
+    expect(noOlderAfterNewer(reads(['n2', '1'], ['n1', '2']))).toEqual([])
   })
 
   test('nothing-lost and liveness', () => {
@@ -170,7 +172,7 @@ describe('cursor-never-ahead', () => {
     poll,
     at,
     next,
-    records: version === undefined ? [] : [{ recordKey: 'toy/001/P1', version }],
+    records: version === undefined ? [] : [{ recordKey: 'toy/001/P1', sourceKey: 'P1', version, raw: null }],
   })
   const commit = (time: number, cursor: string): CursorCommit => ({ lane: 'toy.payment', time, cursor })
   const check = (

@@ -16,7 +16,13 @@ export type Delivered = Readonly<{
   poll: number
   at: number
   next: string
-  records: readonly Readonly<{ recordKey: string; version: RowVersion }>[]
+  /** `raw`: what the rejects would show of it, or null for a deletion. */
+  records: readonly Readonly<{
+    recordKey: string
+    sourceKey: string
+    version: RowVersion
+    raw: string | null
+  }>[]
 }>
 
 /** A cursor as the log holds it. */
@@ -45,13 +51,17 @@ export function cursorNeverAhead(
     for (const batch of coveredBy(commit, byLane.get(commit.lane) ?? [])) {
       if (checked.has(batch)) continue
       checked.add(batch)
-      for (const { recordKey, version } of batch.records) {
+      for (const { recordKey, sourceKey, version, raw } of batch.records) {
         const versions = truth.get(recordKey) ?? []
         const later = versions.slice(versions.indexOf(version)).filter(({ at }) => at <= commit.time)
-        const newest = runs.get(recordKey)?.findLast(({ time }) => time <= commit.time)
-        const isRejected = (other: RowVersion) =>
-          other.kind === 'unmappable' && (rejectedAt.get(other.raw) ?? Infinity) <= commit.time
-        if (later.some(isRejected) || isSaid(version, newest, later)) continue
+        // A row that is gone takes along the record that it was published as; what it became since nobody has seen.
+        const isMeant = ({ time, event }: Published) =>
+          time <= commit.time && (version.kind !== 'gone' || event.sourcekey === sourceKey)
+        const newest = runs.get(recordKey)?.findLast(isMeant)
+        const isRejected = (text: string | null) => (rejectedAt.get(text ?? '') ?? Infinity) <= commit.time
+        if (isRejected(raw) || later.some((other) => other.kind === 'unmappable' && isRejected(other.raw)))
+          continue
+        if (isSaid(version, newest, later)) continue
         const sentence = `${commit.lane} stored its cursor ${commit.cursor} at ${moment(commit.time)}, and ${recordKey}, handed over before it at ${moment(batch.at)} as ${say(version)}, is not in the log by then.`
         violations.push({ checker: 'cursor-never-ahead', sentence })
       }
