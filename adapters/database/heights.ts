@@ -12,8 +12,10 @@ import { binding } from './transport.ts'
 export type Top = Readonly<{
   bound: readonly string[]
   high: string
-  /** It lies below everything that this round would read: the source is not the one that the cursor was minted in. */
+  /** It lies below everything that this round would read: newest rows were deleted, or the source went back. */
   isBelowCursor: boolean
+  /** Its first column counts; otherwise it tells a time. */
+  isNumber: boolean
   /** This round and all later ones begin above the floor. */
   isFloorPassed: boolean
 }>
@@ -58,7 +60,8 @@ export async function readTop(
       `Column ${nameOf(stage)} of ${stage.relation.name} holds ${high}, above which nothing can rise; leave such rows out by a select.`,
     )
   const [isBelow, isPassed] = row.slice(stage.cursor.length + 1)
-  return { bound, high, isBelowCursor: isBelow === '1', isFloorPassed: isPassed === '1' }
+  const isNumber = dialect.cursorType(typeOf(stage)) === 'number'
+  return { bound, high, isNumber, isBelowCursor: isBelow === '1', isFloorPassed: isPassed === '1' }
 }
 
 /** More rows than this are not listed one by one: the cursor is written with every batch. */

@@ -3,6 +3,8 @@ import type { Batch, Context, Cursor } from '../contract.ts'
 import { defineCursor } from '../cursor.ts'
 import { AdapterError } from '../errors.ts'
 import { batchesOf } from './batches.ts'
+import type { Horizon } from './horizon.ts'
+import { horizon, readHorizon } from './horizon.ts'
 import { readRecords } from './keyset.ts'
 import type { Plan } from './plan.ts'
 import { inSnapshot, planFeed } from './plan.ts'
@@ -15,10 +17,14 @@ import { asMoved } from './watermark.ts'
 
 const values = z.array(z.string()).readonly()
 
-/** `pass`: the one under way and the key of the last row read in it; null between two passes. */
+/**
+ * `pass`: the one under way and the key of the last row read in it; null between two passes. `horizon`: how far the
+ * server had come when the last pass was begun, or gone on with.
+ */
 const shape = z
   .strictObject({
     key: values,
+    horizon,
     pass: z.nullable(z.strictObject({ id: z.string(), after: z.nullable(values) }).readonly()),
   })
   .readonly()
@@ -37,26 +43,36 @@ export async function* pollPass(
   cursor: Cursor | null,
   signal: AbortSignal,
 ): AsyncGenerator<Batch> {
-  const under = cursor === null ? null : underWay(reading, cursor)
-  if (under !== null) yield* readPass(reading, under, signal)
-  yield* readPass(reading, null, signal)
+  const stored = cursor === null ? { horizon: null, pass: null } : storedState(reading, cursor)
+  let seen: Horizon = stored.horizon
+  if (stored.pass !== null) seen = yield* readPass(reading, stored, signal)
+  yield* readPass(reading, { horizon: seen, pass: null }, signal)
 }
 
+type Standing = Readonly<Pick<z.output<typeof shape>, 'horizon' | 'pass'>>
+
+/** Reads a pass, from its beginning or on, and gives the horizon that it saw. */
 async function* readPass(
   reading: Reading,
-  under: Readonly<{ id: string; after: Row | null }> | null,
+  stored: Standing,
   signal: AbortSignal,
-): AsyncGenerator<Batch> {
+): AsyncGenerator<Batch, Horizon> {
   const { transport, name, feed, context } = reading
-  const id = under?.id ?? context.runtime.uuid()
+  const id = stored.pass?.id ?? context.runtime.uuid()
+  const { seen, plan } = await inSnapshot(transport, signal, async (snapshot) => {
+    const known = { feed: name, stored: stored.horizon }
+    const now = await readHorizon(transport.dialect, snapshot, known, signal)
+    return { seen: now, plan: await planFeed(transport.dialect, snapshot, name, feed, signal) }
+  })
   const cursorAt = (after: Row | null) =>
-    codec.encode({ key: feed.key, pass: { id, after: after === null ? null : present(after) } })
-  const between = codec.encode({ key: feed.key, pass: null })
-  const plan = await inSnapshot(transport, signal, (snapshot) =>
-    planFeed(transport.dialect, snapshot, name, feed, signal),
-  )
-  let begins = under === null
-  let after = under?.after ?? null
+    codec.encode({
+      key: feed.key,
+      horizon: seen,
+      pass: { id, after: after === null ? null : present(after) },
+    })
+  const between = codec.encode({ key: feed.key, horizon: seen, pass: null })
+  let begins = stored.pass === null
+  let after: Row | null = stored.pass?.after ?? null
   for (let more = true; more; ) {
     signal.throwIfAborted()
     const page = await readPassPage(reading, plan, begins, after, signal)
@@ -71,6 +87,7 @@ async function* readPass(
     begins = false
     after = page.last
   }
+  return seen
 }
 
 async function readPassPage(
@@ -102,9 +119,9 @@ async function readPassPage(
 const NO_RANGE = { after: null, bound: null, high: null, floor: null } as const
 const NO_OVERLAP = { kind: 'time', ms: 0 } as const
 
-function underWay(reading: Reading, cursor: Cursor): Readonly<{ id: string; after: Row | null }> | null {
-  const { key, pass } = codec.decode(cursor)
-  if (JSON.stringify(key) === JSON.stringify(reading.feed.key)) return pass
+function storedState(reading: Reading, cursor: Cursor): Standing {
+  const { key, ...standing } = codec.decode(cursor)
+  if (JSON.stringify(key) === JSON.stringify(reading.feed.key)) return standing
   throw new AdapterError(
     'ADAPTER_CURSOR_STALE',
     `The stored cursor of feed ${reading.name} goes by the key ${key.join(', ')}, its settings by ${reading.feed.key.join(', ')}; choose by \`erpgw resync\` where it starts again.`,

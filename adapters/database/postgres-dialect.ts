@@ -42,6 +42,9 @@ export const postgresDialect: Dialect = {
     const local = `(now() AT TIME ZONE $${bind(zone)}::text)`
     return type === 'date' ? `${local}::date` : local
   },
+  // 64 bits, so it never wraps; asking takes no transaction id, and is allowed on a standby as well. Newer servers
+  // call it pg_snapshot_xmax and keep this name.
+  horizon: 'SELECT txid_snapshot_xmax(txid_current_snapshot())::text',
   identities: () => [
     // The system identifier is minted by initdb; the timeline rises with each recovery to a point in time. A failover
     // raises it as well, and then a person must say that no commit was lost.

@@ -62,6 +62,11 @@ export interface Dialect {
   less(expression: string, type: string, overlap: Readonly<{ ms: number } | { count: string }>): string
   /** The present as a value of a time type; a local one is taken in the zone. */
   now(type: CursorType, zone: string, bind: Bind): string
+  /**
+   * One row, one column: a whole number that only rises in one server, and is lower again in a restored backup of it.
+   * It belongs to what the snapshot sees, changes nothing and needs no right. Null: the engine has none.
+   */
+  readonly horizon: string | null
   /** Each one row, one column: who answers; from the most telling to what any account may ask. */
   identities(): readonly string[]
   /** Each gives rows of one text: what a person should know about server, account and table. */

@@ -4,6 +4,8 @@ import { defineCursor } from '../cursor.ts'
 import { AdapterError } from '../errors.ts'
 import { batchesOf } from './batches.ts'
 import { readFloorNow, readTop } from './heights.ts'
+import type { Horizon } from './horizon.ts'
+import { horizon, readHorizon } from './horizon.ts'
 import type { Plan } from './plan.ts'
 import { inSnapshot, planFeed } from './plan.ts'
 import type { Feed, WatermarkCursor } from './settings.ts'
@@ -20,10 +22,12 @@ const values = z.array(z.string()).readonly()
  *
  * `high`: how far the last round saw, by stage; the next one begins an overlap below. `floor`: what `startAt` left
  * out for good. `at`: the round under way: its stage, the last row read in it, and where each stage is to end.
+ * `horizon`: how far the server had come when the last round was opened, or gone on with.
  */
 const shape = z
   .strictObject({
     columns: values,
+    horizon,
     high: z.record(z.string(), z.string()).readonly(),
     floor: z
       .record(
@@ -95,6 +99,7 @@ export async function startWatermark(
 ): Promise<Cursor> {
   const { transport, name, feed, context, cursor } = reading
   return inSnapshot(transport, signal, async (snapshot) => {
+    const seen = await readHorizon(transport.dialect, snapshot, { feed: name, stored: null }, signal)
     const plan = await planFeed(transport.dialect, snapshot, name, feed, signal)
     const floor: Record<string, State['floor'][string]> = {}
     for (const stage of stagesOf(plan, feed, cursor)) {
@@ -106,7 +111,7 @@ export async function startWatermark(
           : await sinceFloor(reading, plan, stage, snapshot, from.since, signal)
       if (found !== null) floor[stage.name] = found
     }
-    return codec.encode({ ...freshState(reading), floor })
+    return codec.encode({ ...freshState(reading), horizon: seen, floor })
   })
 }
 
@@ -114,9 +119,10 @@ type Until = NonNullable<State['at']>['until']
 type Place = Readonly<{ stage: string; after: Row | null }>
 
 /** Reads one round and gives the state after it. */
-async function* readRound(reading: Reading, state: State, signal: AbortSignal): AsyncGenerator<Batch, State> {
+async function* readRound(reading: Reading, from: State, signal: AbortSignal): AsyncGenerator<Batch, State> {
   const { context, cursor } = reading
-  const { plan, stages, until } = await openRound(reading, state, signal)
+  const { plan, stages, until, seen } = await openRound(reading, from, signal)
+  const state: State = { ...from, horizon: seen }
   const finished: State = {
     ...state,
     high: { ...state.high, ...highs(until) },
@@ -162,17 +168,22 @@ async function* readRound(reading: Reading, state: State, signal: AbortSignal): 
   return finished
 }
 
-/** Describes the feed anew and, unless a round is under way, finds where each of its stages ends. */
+/**
+ * Describes the feed anew and, unless a round is under way, finds where each of its stages ends. A stage that has
+ * nothing to read has no end.
+ */
 async function openRound(
   reading: Reading,
   state: State,
   signal: AbortSignal,
-): Promise<Readonly<{ plan: Plan; stages: readonly Stage[]; until: Until }>> {
+): Promise<Readonly<{ plan: Plan; stages: readonly Stage[]; until: Until; seen: Horizon }>> {
   const { transport, name, feed, cursor, context } = reading
   return inSnapshot(transport, signal, async (snapshot) => {
+    const stored = { feed: name, stored: state.horizon }
+    const seen = await readHorizon(transport.dialect, snapshot, stored, signal)
     const plan = await planFeed(transport.dialect, snapshot, name, feed, signal)
     const stages = stagesOf(plan, feed, cursor)
-    if (state.at !== null) return { plan, stages, until: state.at.until }
+    if (state.at !== null) return { plan, stages, until: state.at.until, seen }
     const until: Record<string, Until[string]> = {}
     for (const stage of stages) {
       if (stage.kind !== 'rising') continue
@@ -185,10 +196,15 @@ async function openRound(
         signal,
       )
       if (top === null) continue
-      if (top.isBelowCursor) throw cursorFromFuture(reading, stage, high, top.bound[0] ?? '')
+      if (top.isBelowCursor) {
+        // A server that has not gone back deleted its newest rows: time goes on above them, so the place stays. A
+        // sequence that began anew counts up below the place, and nobody would see what it counts.
+        if (seen !== null && !top.isNumber) continue
+        throw cursorFromFuture(reading, stage, high, top.bound[0] ?? '')
+      }
       until[stage.name] = { bound: top.bound, high: top.high, isFloorPassed: top.isFloorPassed }
     }
-    return { plan, stages, until }
+    return { plan, stages, until, seen }
   })
 }
 
@@ -224,13 +240,13 @@ function cursorFromFuture(
   const column = stage.relation.columns[stage.cursor[0] ?? 0] ?? ''
   return new AdapterError(
     'ADAPTER_CURSOR_STALE',
-    `${stage.relation.name}.${column} was read up to ${high}, but its highest value is now ${highest}, further below than the overlap: was a backup restored or a sequence reset? Choose by \`erpgw resync\` where feed ${reading.name} starts again.`,
+    `${stage.relation.name}.${column} was read up to ${high}, but its highest value is now ${highest}, further below than the overlap: was a sequence reset, a backup restored, or the newest row deleted? Choose by \`erpgw resync\` where feed ${reading.name} starts again.`,
     { details: { feed: reading.name, column, readUpTo: high, highestNow: highest } },
   )
 }
 
 function freshState(reading: Reading): State {
-  return { columns: signature(reading), high: {}, floor: {}, at: null }
+  return { columns: signature(reading), horizon: null, high: {}, floor: {}, at: null }
 }
 
 function storedState(reading: Reading, cursor: Cursor): State {

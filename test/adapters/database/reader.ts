@@ -49,3 +49,8 @@ export function recordsOf(batches: readonly Batch[]): readonly SourceRecord[] {
 export function keysOf(batches: readonly Batch[]): readonly string[] {
   return recordsOf(batches).map(({ key }) => key)
 }
+
+/** A feed by the time of the last change, over a table with `no` and `changed`. */
+export function byTime(table: string, overlap = '10m') {
+  return { table, key: ['no'], cursor: { strategy: 'watermark', columns: ['changed'], overlap } }
+}

@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest'
-import { createReader, keysOf, recordsOf } from './reader.ts'
+import { OLDER_STATES } from './older-states.ts'
+import { byTime, createReader, keysOf, recordsOf } from './reader.ts'
 import type { TableSource } from './tables.ts'
 
 const NEVER = new AbortController().signal
 
-type Situation = Readonly<{ name: string; run(source: TableSource, table: string): Promise<void> }>
+export type Situation = Readonly<{ name: string; run(source: TableSource, table: string): Promise<void> }>
 
 /** What happens to tables of an ERP; told once, and true of any PostgreSQL, in memory or real. */
 export function testSituations(makeSource: () => Promise<TableSource>): void {
@@ -21,10 +22,6 @@ export function testSituations(makeSource: () => Promise<TableSource>): void {
 
 function situation(name: string, run: Situation['run']): Situation {
   return { name, run }
-}
-
-function byTime(table: string, overlap = '10m') {
-  return { table, key: ['no'], cursor: { strategy: 'watermark', columns: ['changed'], overlap } }
 }
 
 const ALTERED = (
@@ -95,33 +92,7 @@ const SITUATIONS: readonly Situation[] = [
     await expect(reader.poll()).rejects.toThrow(`${table} has no column no; it is written No.`)
   }),
 
-  situation(
-    'a restored backup, whose highest value lies far below the cursor, stops the feed [F32]',
-    async (source, table) => {
-      await source.erp(
-        `CREATE TABLE ${table} (no int PRIMARY KEY, changed timestamptz NOT NULL);
-       INSERT INTO ${table} VALUES (1, '2026-03-01 10:00Z'), (2, '2026-03-01 12:00Z')`,
-      )
-      const reader = createReader(await source.transport(), byTime(table))
-      await reader.poll()
-      await source.erp(`DELETE FROM ${table} WHERE no = 2`)
-      await expect(reader.poll()).rejects.toMatchObject({
-        code: 'ADAPTER_CURSOR_STALE',
-        details: { readUpTo: '2026-03-01 12:00:00+00', highestNow: '2026-03-01 10:00:00+00' },
-      })
-    },
-  ),
-
-  situation('a sequence that began anew stops the feed [F32]', async (source, table) => {
-    await source.erp(
-      `CREATE TABLE ${table} (no int PRIMARY KEY, seq bigint); INSERT INTO ${table} VALUES (1, 1000)`,
-    )
-    const cursor = { strategy: 'watermark', columns: ['seq'], overlap: '100' }
-    const reader = createReader(await source.transport(), { table, key: ['no'], cursor })
-    await reader.poll()
-    await source.erp(`TRUNCATE ${table}; INSERT INTO ${table} VALUES (1, 1)`)
-    await expect(reader.poll()).rejects.toMatchObject({ code: 'ADAPTER_CURSOR_STALE' })
-  }),
+  ...OLDER_STATES,
 
   situation('a row from the future does not drag the cursor with it', async (source, table) => {
     await source.erp(

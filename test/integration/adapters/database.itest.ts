@@ -160,6 +160,24 @@ function testServer(postgres: Postgres): void {
     expect(seen[0]).toMatch(/^postgres:\d+\/\d+:erpgw_.*\/timeline-1$/)
   })
 
+  test('tells how far it has come, which rises with what is committed and costs it no transaction', async () => {
+    await using database = await postgres.database()
+    const erp = await connected(database.url)
+    const transport = await connect(database.url)
+    const ask = async () => {
+      const snapshot = await transport.snapshot(NEVER)
+      const horizon = await snapshot.query(transport.dialect.horizon ?? '', [], NEVER)
+      const taken = await snapshot.query('SELECT txid_current_if_assigned()::text', [], NEVER)
+      await snapshot.end()
+      expect(taken.rows).toEqual([[null]])
+      return BigInt(horizon.rows[0]?.[0] ?? '')
+    }
+    const before = await ask()
+    await erp.query('CREATE TABLE doc (no int PRIMARY KEY)')
+    expect(await ask()).toBeGreaterThan(before)
+    await Promise.all([erp.end(), transport.close()])
+  })
+
   test('is read by an account that may do nothing but read', async () => {
     await using database = await postgres.database()
     const erp = await connected(database.url)
