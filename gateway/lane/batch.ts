@@ -3,19 +3,12 @@ import type { EventData } from '../event.ts'
 import { fingerprint } from '../identity.ts'
 import type { ProjectionRow } from '../ports.ts'
 import type { CursorRecord } from './cursor-record.ts'
-import {
-  claimedKey,
-  type Detected,
-  detect,
-  prepare,
-  type Read,
-  type Rejection,
-  repeatedKeys,
-} from './detect.ts'
+import { type Detected, detect, type Rejection } from './detect.ts'
 import { blownFuse, rejectsTooMany } from './fuses.ts'
 import { dataInLog } from './identity-data.ts'
 import { laneName } from './lane-options.ts'
 import { LaneStop } from './lane-stop.ts'
+import { claimedKey, prepare, type Read, repeatedKeys } from './reads.ts'
 import { emptyRow, keylessKey } from './rebuild.ts'
 import type { View } from './view.ts'
 import type { Work } from './work.ts'

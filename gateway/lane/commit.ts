@@ -11,10 +11,11 @@ import {
   markDrafts,
   type StoredMark,
 } from './cursor-record.ts'
-import { type Finding, type Rejection, repeatedKeys } from './detect.ts'
+import type { Finding, Rejection } from './detect.ts'
 import { type LaneOptions, laneName } from './lane-options.ts'
 import { LaneStop } from './lane-stop.ts'
 import { advance, type OpenLane, placeName, takeExpired } from './open.ts'
+import { repeatedKeys } from './reads.ts'
 import { rejectDraft } from './reject-record.ts'
 import type { View } from './view.ts'
 

@@ -1,0 +1,77 @@
+import type { SourceRecord } from '../../adapters/contract.ts'
+import { fingerprint, recordKey } from '../identity.ts'
+import type { Mapped, Mapping } from '../mapping/mapping.ts'
+import { type ReadOrder, readOrderOf } from './read-order.ts'
+import type { View } from './view.ts'
+
+/** A record with its place in the order of reads; `mapped` null where the row shows that nothing can have changed. */
+export type Read = Readonly<{
+  record: SourceRecord
+  order: ReadOrder
+  fingerprint: string
+  mapped: Mapped | null
+}>
+
+/**
+ * Prepares the records of one batch: fingerprints all, maps those that may have changed, and loads from the projection
+ * what the decisions will need. A key that stands in the batch more than once is always mapped.
+ */
+export function prepare(
+  records: readonly SourceRecord[],
+  count: string,
+  view: View,
+  mapping: Mapping,
+): readonly Read[] {
+  view.preload(
+    records.map((record) => record.key),
+    [],
+  )
+  const repeated = repeatedKeys(records)
+  return records.map((record): Read => {
+    const print = fingerprintOf(record)
+    if (typeof print !== 'string')
+      return { record, order: readOrderOf(count, record), fingerprint: print.why, mapped: print.mapped }
+    const row = view.row(record.key)
+    const isSettled =
+      row !== null &&
+      !row.deleted &&
+      row.rejected === null &&
+      row.sourceFingerprint === print &&
+      row.mappingVersion === mapping.version &&
+      !repeated.has(record.key)
+    return {
+      record,
+      order: readOrderOf(count, record),
+      fingerprint: print,
+      mapped: isSettled || record.op === 'delete' ? null : mapping.map(record),
+    }
+  })
+}
+
+/** Equal means equal words of the source; a record that holds what JSON cannot say is a reject. */
+function fingerprintOf(record: SourceRecord): string | Readonly<{ why: string; mapped: Mapped }> {
+  if (record.fingerprint !== null) return record.fingerprint
+  try {
+    return fingerprint(record.data)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    return {
+      why: `!${reason}`,
+      mapped: { kind: 'rejected', code: 'RECORD_INVALID', field: null, line: null, reason },
+    }
+  }
+}
+
+/** Source keys that more than one of the records has. */
+export function repeatedKeys(records: readonly Pick<SourceRecord, 'key'>[]): ReadonlySet<string> {
+  const seen = new Set<string>()
+  const repeated = new Set<string>()
+  for (const { key } of records) (seen.has(key) ? repeated : seen).add(key)
+  return repeated
+}
+
+/** The record key that a read claims, or null. */
+export function claimedKey(read: Read, system: string): string | null {
+  const { mapped } = read
+  return mapped?.kind === 'mapped' ? recordKey(system, mapped.company, mapped.subject) : null
+}
