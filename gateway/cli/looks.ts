@@ -1,6 +1,7 @@
 import type { Json } from '../../adapters/contract.ts'
 import { ADAPTERS } from '../../adapters/registry.ts'
 import { explainConfig } from '../config/explain.ts'
+import type { Config } from '../config/model.ts'
 import type { GatewayStatus } from '../gateway.ts'
 import { printableJson } from '../json-text.ts'
 import type { Preview } from '../lane/preview.ts'
@@ -57,8 +58,32 @@ export async function preview(
   const found = await inspecting(world, configured, sourceName, (source) =>
     source.request({ verb: 'preview', feed, limit }),
   )
-  printPreview(world, found as unknown as Preview)
+  const looked = found as unknown as Preview
+  printPreview(world, looked)
+  if (looked.records.length === 0) {
+    world.out(`Nothing is there: ${sanitise(placeOf(configured.config, sourceName, feed))}\n`)
+  }
   return EXIT.ok
+}
+
+/** Settings of connections and feeds that say where an adapter looks. */
+const PLACE_SETTINGS = ['path', 'database', 'schema', 'table', 'files']
+
+/** Where a feed looks, in the words of the config: `path /mnt/drop, files *.csv`. */
+function placeOf({ sources }: Config, sourceName: string, feed: string): string {
+  const source = sources[sourceName]
+  const settings = Object.entries({
+    ...objectOf(source?.connection),
+    ...objectOf(source?.feeds[feed]?.adapter),
+  })
+  const places = settings.filter(
+    ([name, value]) => PLACE_SETTINGS.includes(name) && typeof value === 'string',
+  )
+  return places.map(([name, value]) => `${name} ${String(value)}`).join(', ')
+}
+
+function objectOf(value: unknown): object {
+  return typeof value === 'object' && value !== null ? value : {}
 }
 
 function printPreview(world: World, found: Preview): void {

@@ -173,7 +173,10 @@ describe('a gateway', () => {
     const silent = hostOf({
       done,
       // Once it answers, while it starts; then it burns.
-      request: () => ((asked += 1) === 1 ? Promise.resolve([]) : new Promise(() => undefined)),
+      request: () => {
+        asked += 1
+        return asked === 1 ? Promise.resolve([]) : new Promise(() => undefined)
+      },
       stop: async () => resolve(),
     })
     const gateway = gatewayOver(bench, ['sick', 'well'], {
