@@ -36,6 +36,8 @@ type Life = Readonly<{ number: number; incarnation: Incarnation; gateway: ToyGat
 const RESTART_MS = [100, 60_000] as const
 /** A life that ends at a call ends within so many of them: often in its recovery. */
 const CALLS_MAX = [60, 600, 6_000] as const
+/** How often somebody looks after the one that is left. */
+const LOOK_MS = 60_000
 /** How long the next life may take to begin while the one before still goes on. */
 const ZOMBIE_MS_MAX = 240_000
 
@@ -94,6 +96,11 @@ export function startLives(options: LivesOptions): Lives {
     begin()
     simulated.after(random.below(ZOMBIE_MS_MAX), () => kill(life))
   }
+  // Whom a life left behind has fenced in passing stands still until somebody starts it again.
+  const restartFenced = () => {
+    if (current?.gateway.statuses().some(({ stopped }) => stopped?.code === 'FENCED') === true) kill(current)
+    simulated.after(LOOK_MS, restartFenced)
+  }
   begin()
   return {
     failures,
@@ -102,9 +109,7 @@ export function startLives(options: LivesOptions): Lives {
     calm() {
       isCalm = true
       for (const life of living) if (life !== current) kill(life)
-      // Whom a life left behind has fenced in passing stands still until somebody starts it again.
-      if (current?.gateway.statuses().some(({ stopped }) => stopped?.code === 'FENCED') === true)
-        kill(current)
+      restartFenced()
     },
   }
 }

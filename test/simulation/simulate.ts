@@ -1,7 +1,7 @@
 import type { AnyAdapter } from '../../adapters/registry.ts'
 import type { LaneMutation } from '../../gateway/lane/lane-options.ts'
 import { createMemoryLog } from '../../gateway/log/memory.ts'
-import { createSeededFaults, type FaultRates } from '../../gateway/log/memory-faults.ts'
+import { createSeededFaults, type MemoryFaults } from '../../gateway/log/memory-faults.ts'
 import type { Violation } from '../kit/checkers/facts.ts'
 import { EPOCH_MS, type SimulatedRuntime, simulatedRuntime } from '../kit/simulated-runtime.ts'
 import { startLives } from './lives.ts'
@@ -67,12 +67,9 @@ export async function simulate(
   const writers = startWriters(simulated, world, plan.habits)
   const erp = createToyErp(simulated, world, SOURCE, mutations)
   const chat = createToyDingTalk(simulated, CONTACTS)
-  const weather = { ...plan.log }
-  const log = createMemoryLog({
-    runtime: simulated.truth,
-    partitions: PARTITIONS,
-    faults: createSeededFaults(simulated.random.fork('log').float, weather, mutations.has('fence-ignored')),
-  })
+  const weather = startWeather(simulated, plan, mutations.has('fence-ignored'))
+  const { faults } = weather
+  const log = createMemoryLog({ runtime: simulated.truth, partitions: PARTITIONS, faults })
   const troubles = startTroubles(simulated, plan, erp.moods, chat.moods)
   const lives = startLives({
     simulated,
@@ -90,7 +87,7 @@ export async function simulate(
     isDone: () => writers.pending() === 0,
   })
   troubles.stop()
-  calmLog(weather)
+  weather.stop()
   lives.calm()
   const bound = { at: simulated.now() + SETTLE_MINUTES * MINUTE_MS, minutes: SETTLE_MINUTES }
   await simulated.run(bound.at, { stepsMax })
@@ -115,15 +112,27 @@ function isLaneMutation(mutation: Mutation): mutation is Mutation & LaneMutation
   return mutation === 'projection-before-commit' || mutation === 'cursor-outside-transaction'
 }
 
-type Weather = { -readonly [Rate in keyof FaultRates]: FaultRates[Rate] }
-
-function calmLog(weather: Weather): void {
-  weather.lostBefore = 0
-  weather.lostAfter = 0
-  weather.undecided = 0
-  weather.away = 0
-  weather.delay = 0
-  weather.rebalance = 0
+/** The log's faults, until they are over. */
+function startWeather(
+  simulated: SimulatedRuntime,
+  plan: Plan,
+  ignoreFence: boolean,
+): Readonly<{ faults: MemoryFaults; stop(): void }> {
+  const seeded = createSeededFaults(simulated.random.fork('log').float, plan.log, ignoreFence)
+  let isOver = false
+  return {
+    stop() {
+      isOver = true
+    },
+    faults: {
+      commit: (identity) => (isOver ? null : (seeded.commit?.(identity) ?? null)),
+      commitsUndecided: (identity) => seeded.commitsUndecided?.(identity) ?? true,
+      delayMs: (step) => (isOver ? 0 : (seeded.delayMs?.(step) ?? 0)),
+      isAway: (call) => !isOver && seeded.isAway?.(call) === true,
+      rebalances: () => !isOver && seeded.rebalances?.() === true,
+      ignoreFence,
+    },
+  }
 }
 
 type Outage = { isDown: boolean; troubleChance: number }
