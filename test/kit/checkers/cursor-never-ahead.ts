@@ -61,7 +61,7 @@ export function cursorNeverAhead(
         const isRejected = (text: string | null) => (rejectedAt.get(text ?? '') ?? Infinity) <= commit.time
         if (isRejected(raw) || later.some((other) => other.kind === 'unmappable' && isRejected(other.raw)))
           continue
-        if (isSaid(version, newest, later)) continue
+        if (isSaid(newest, later)) continue
         const sentence = `${commit.lane} stored its cursor ${commit.cursor} at ${moment(commit.time)}, and ${recordKey}, handed over before it at ${moment(batch.at)} as ${say(version)}, is not in the log by then.`
         violations.push({ checker: 'cursor-never-ahead', sentence })
       }
@@ -77,13 +77,14 @@ function coveredBy(commit: CursorCommit, batches: readonly Delivered[]): readonl
   return batches.filter((batch, index) => batch.poll === poll && index <= last)
 }
 
-/** Whether the newest event of a key says this version or one that came after it. */
-function isSaid(version: RowVersion, newest: Published | undefined, later: readonly RowVersion[]): boolean {
-  if (newest === undefined) return version.kind === 'gone'
+/** Whether the newest event of a key says one of these versions. */
+function isSaid(newest: Published | undefined, versions: readonly RowVersion[]): boolean {
+  // What came and went, or went on to another key, before anything was said of it need not be said.
+  if (newest === undefined) return versions.some(({ kind }) => kind === 'gone')
   const isDeletion = newest.event.type.endsWith('.deleted.v1')
   const said = isDeletion ? null : contentOf(newest.event.data)
-  return later.some((other) =>
-    other.kind === 'value' ? other.content === said : other.kind === 'gone' && isDeletion,
+  return versions.some((version) =>
+    version.kind === 'value' ? version.content === said : version.kind === 'gone' && isDeletion,
   )
 }
 
