@@ -46,16 +46,16 @@ export function planOf(random: Random): Plan {
   return {
     feeds,
     habits: feeds.map(({ adapter }) => habitsOf(random, adapter)),
-    troubleMs: random.between(5, 18) * MINUTE_MS,
+    troubleMs: random.between(4, 12) * MINUTE_MS,
     erp: {
       troubleChance: sometimes(0.7, () => random.pick([0.02, 0.1])),
       staleChance: sometimes(0.6, () => 0.15),
       resendChance: sometimes(0.6, () => 0.15),
-      outageEveryMs: sometimes(0.4, () => 8 * MINUTE_MS),
+      outageEveryMs: sometimes(0.4, () => 5 * MINUTE_MS),
     },
     chat: {
       troubleChance: sometimes(0.6, () => random.pick([0.05, 0.3])),
-      outageEveryMs: sometimes(0.3, () => 8 * MINUTE_MS),
+      outageEveryMs: sometimes(0.3, () => 5 * MINUTE_MS),
     },
     log: {
       lostBefore: sometimes(0.4, () => 0.02),
@@ -67,7 +67,7 @@ export function planOf(random: Random): Plan {
       delayMsMax: random.pick([20, 2_000]),
       rebalance: sometimes(0.3, () => 0.01),
     },
-    clockStepEveryMs: sometimes(0.4, () => 5 * MINUTE_MS),
+    clockStepEveryMs: sometimes(0.3, () => 4 * MINUTE_MS),
     lives: {
       endsAtCallChance: random.pick([0, 0.5, 0.9]),
       meanMs: random.pick([1, 4, 12]) * MINUTE_MS,
@@ -105,7 +105,7 @@ function tellsOf(random: Random, strategy: ToyFeed['strategy'], canRead: boolean
 function habitsOf(random: Random, { table, strategy, canRead }: ToyFeed): Habits {
   return {
     table,
-    everyMs: random.pick([8_000, 20_000, 60_000]),
+    everyMs: random.pick([8_000, 20_000, 45_000]),
     rowsAtStart: random.between(0, 30),
     canDelete: random.chance(0.8),
     canRename: random.chance(0.3),

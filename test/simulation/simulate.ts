@@ -38,7 +38,7 @@ export type Simulated = Readonly<{
 const PARTITIONS = 2
 const STEPS_MAX = 3_000_000
 /** Within so long after the last fault everything is delivered. */
-const SETTLE_MINUTES = 8
+const SETTLE_MINUTES = 6
 /** A publisher that finds a deadline far ahead, since the clock stepped back, trusts it for twelve minutes and a half. */
 const CLOCK_SETTLE_MINUTES = 15
 const MINUTE_MS = 60_000
