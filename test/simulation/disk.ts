@@ -14,6 +14,8 @@ type Stored = {
   owners: Map<string, string>
   foreign: Set<string>
   seen: Set<string>
+  /** Of all rows that ever were. */
+  highest: string | null
   applied: Applied | null
   pass: Readonly<{ id: string; batches: number }> | null
 }
@@ -73,6 +75,7 @@ function emptyFile(): Stored {
     owners: new Map(),
     foreign: new Set(),
     seen: new Set(),
+    highest: null,
     applied: null,
     pass: null,
   }
@@ -106,11 +109,7 @@ function openProjection(stored: () => Stored, replace: (stored: Stored) => void)
         .filter((key) => stored().foreign.has(key))
         .sort()
         .slice(0, limit),
-    highestReadOrder: () =>
-      [...stored().rows.values()].reduce<string | null>(
-        (highest, { readOrder }) => (highest === null || readOrder > highest ? readOrder : highest),
-        null,
-      ),
+    highestReadOrder: () => stored().highest,
     apply: (change) => replace(changed(stored(), change)),
     passBatches: (pass) => (stored().pass?.id === pass ? (stored().pass?.batches ?? 0) : 0),
     unseen: (before, after, limit) =>
@@ -142,6 +141,7 @@ function changed(before: Stored, change: ProjectionChange): Stored {
     if (owner !== undefined)
       throw new Error(`Record ${row.recordKey} would have two rows, ${owner} and ${row.sourceKey}.`)
     after.rows.set(row.sourceKey, row)
+    if (after.highest === null || row.readOrder > after.highest) after.highest = row.readOrder
     if (row.recordKey !== '') after.owners.set(row.recordKey, row.sourceKey)
   }
   for (const key of change.foreign ?? []) after.foreign.add(key)
