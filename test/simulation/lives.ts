@@ -5,6 +5,7 @@ import { LogError } from '../../gateway/log/errors.ts'
 import type { MemoryLog } from '../../gateway/log/memory.ts'
 import type { Http, Ports } from '../../gateway/ports.ts'
 import { createTasks, type HistoryEntry, NO_FAILPOINTS } from '../../gateway/runtime.ts'
+import type { Random } from '../kit/random.ts'
 import type { SimulatedRuntime } from '../kit/simulated-runtime.ts'
 import { createDisk, type Disk } from './disk.ts'
 import type { Plan } from './plan.ts'
@@ -46,11 +47,11 @@ export function startLives(options: LivesOptions): Lives {
   const random = simulated.random.fork('lives')
   const failures: string[] = []
   const living = new Set<Life>()
+  const befall = createMishaps(options, random)
   let disk = createDisk()
   let current: Life | null = null
   let count = 0
   let isCalm = false
-  let restore: Readonly<{ disk: Disk; run: () => void }> | null = null
 
   const begin = () => {
     count += 1
@@ -70,19 +71,8 @@ export function startLives(options: LivesOptions): Lives {
     if (current?.number !== number) return
     current = null
     simulated.trace(`life ${number} ends`)
-    if (!isCalm && random.chance(plan.lives.mishapChance)) befall()
+    if (!isCalm && random.chance(plan.lives.mishapChance)) befall(disk)
     simulated.after(random.between(...RESTART_MS), begin)
-  }
-  const befall = () => {
-    const kind = random.pick(['lost', 'ahead', 'backup taken', 'backup restored'] as const)
-    simulated.trace(`projections: ${kind}`)
-    const lanes = plan.feeds.map(({ name }) => `${SOURCE}.${name}`)
-    if (kind === 'lost') for (const lane of lanes) disk.lose(lane)
-    if (kind === 'ahead') for (const lane of lanes) disk.moveAhead(lane, 1_000)
-    if (kind === 'backup restored' && restore?.disk === disk) restore.run()
-    if (kind !== 'backup taken') return
-    const backups = lanes.map((lane) => disk.backup(lane))
-    restore = { disk, run: () => backups.forEach((run) => void run()) }
   }
   const kill = (life: Life) => {
     life.incarnation.crash()
@@ -111,6 +101,22 @@ export function startLives(options: LivesOptions): Lives {
       for (const life of living) if (life !== current) kill(life)
       restartFenced()
     },
+  }
+}
+
+/** What befalls projections while nobody runs: they are lost, ahead of the log, or an old copy is put back. */
+function createMishaps({ simulated, plan }: LivesOptions, random: Random): (disk: Disk) => void {
+  let restore: Readonly<{ disk: Disk; run: () => void }> | null = null
+  return (disk) => {
+    const kind = random.pick(['lost', 'ahead', 'backup taken', 'backup restored'] as const)
+    simulated.trace(`projections: ${kind}`)
+    const lanes = plan.feeds.map(({ name }) => `${SOURCE}.${name}`)
+    if (kind === 'lost') for (const lane of lanes) disk.lose(lane)
+    if (kind === 'ahead') for (const lane of lanes) disk.moveAhead(lane, 1_000)
+    if (kind === 'backup restored' && restore?.disk === disk) restore.run()
+    if (kind !== 'backup taken') return
+    const backups = lanes.map((lane) => disk.backup(lane))
+    restore = { disk, run: () => backups.forEach((run) => void run()) }
   }
 }
 
