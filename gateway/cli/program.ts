@@ -229,12 +229,19 @@ function addLaneVerbs(erpgw: Command, world: World, configOf: () => string): voi
           }
           const mode = options.publish === true ? 'publish' : 'quiet'
           const decision = { by: world.user, reason: options.reason }
-          await carryOut(world, configOf(), { verb: 'remap', source, feed, mode, decision })
-          world.out(mode === 'publish' ? 'the remap begins with the next run\n' : 'accepted\n')
+          const value = await carryOut(world, configOf(), { verb: 'remap', source, feed, mode, decision })
+          const { readsAgain } = value as { readsAgain: boolean }
+          world.out(`${mode === 'quiet' ? 'accepted' : remapAnswer(readsAgain)}\n`)
         },
       ),
     'erpgw remap k3 purchase-orders --publish',
   )
+}
+
+function remapAnswer(readsAgain: boolean): string {
+  return readsAgain
+    ? 'the remap begins with the next run'
+    : 'accepted; this source hands over each record once, so a record takes the new mapping when it is delivered again'
 }
 
 function addDecisions(erpgw: Command, world: World, configOf: () => string, ended: Ended): void {

@@ -3,12 +3,13 @@ import type { EventData } from '../event.ts'
 import { fingerprint } from '../identity.ts'
 import type { ProjectionRow } from '../ports.ts'
 import type { CursorRecord } from './cursor-record.ts'
-import { type Detected, detect, type Rejection } from './detect.ts'
+import { type Detected, detect, type Rejection, type RemapPolicy } from './detect.ts'
 import { blownFuse, rejectsTooMany } from './fuses.ts'
 import { dataInLog } from './identity-data.ts'
 import { laneName } from './lane-options.ts'
 import { LaneStop } from './lane-stop.ts'
-import { claimedKey, prepare, type Read, repeatedKeys } from './reads.ts'
+import { isOlderRead, readOrderOf } from './read-order.ts'
+import { claimedKey, fingerprintOf, prepare, type Read, repeatedKeys } from './reads.ts'
 import { emptyRow, keylessKey } from './rebuild.ts'
 import type { View } from './view.ts'
 import type { Work } from './work.ts'
@@ -41,15 +42,15 @@ export async function decideBatch(
   return found
 }
 
-/** The rows of stale records as they are now. One that the source reported as deleted, and that is not there, is gone. */
+/** The rows of records that may be old, as they are now. One that the source reported as deleted, and that is not there, is gone. */
 async function readAgain(
   work: Work,
-  stale: readonly SourceRecord[],
+  doubted: readonly SourceRecord[],
 ): Promise<{ records: readonly SourceRecord[]; count: string } | null> {
-  const read = await work.source.read([...new Set(stale.map((record) => record.key))])
+  const read = await work.source.read([...new Set(doubted.map((record) => record.key))])
   if (read === null) return null
   const there = new Set(read.records.map((record) => record.key))
-  const gone = stale.filter((record) => record.op === 'delete' && !there.has(record.key))
+  const gone = doubted.filter((record) => record.op === 'delete' && !there.has(record.key))
   const now = gone.map((record) => ({ ...record, order: null, rowVersion: null }))
   return { records: [...read.records, ...now], count: read.count }
 }
@@ -162,7 +163,7 @@ function describeRejection(rejection: Rejection): { sourceKey: string; code: str
 
 /**
  * The records that a batch is decided by. Where everything is read again, a source may show versions that were
- * published long ago: then only the last of each key counts, and where it differs a fresh read says what is true now.
+ * published long ago: then only the newest of each key counts, and where it differs a fresh read says what is true now.
  */
 async function wantedRecords(
   work: Work,
@@ -176,30 +177,35 @@ async function wantedRecords(
     [],
   )
   const isKnown = (record: SourceRecord) => (view.row(record.key)?.revision ?? 0) > 0
-  const isSame = (record: SourceRecord) =>
-    view.row(record.key)?.sourceFingerprint === (record.fingerprint ?? fingerprint(record.data))
+  const isSame = (record: SourceRecord) => view.row(record.key)?.sourceFingerprint === fingerprintOf(record)
   const isRemap = run.track === 'reread' && lane.record.reread?.kind === 'remap'
   if (isRemap)
-    return { records: lastOfEach(records, () => true).filter((one) => isKnown(one) && isSame(one)), count }
+    return { records: newestOfEach(records, () => true).filter((one) => isKnown(one) && isSame(one)), count }
   if (run.origin !== 'replay') {
     const partial = new Set(lane.record.partial)
-    return { records: partial.size === 0 ? records : lastOfEach(records, (key) => partial.has(key)), count }
+    return { records: partial.size === 0 ? records : newestOfEach(records, (key) => partial.has(key)), count }
   }
-  const last = lastOfEach(records, () => true).filter((one) => run.track === 'main' || isKnown(one))
-  const doubtful = last.filter((one) => isKnown(one) && !isSame(one)).map((one) => one.key)
-  const fresh = doubtful.length === 0 ? null : await work.source.read(doubtful)
-  if (fresh === null) return { records: last, count }
-  const settled = new Set(doubtful)
-  return { records: [...last.filter((one) => !settled.has(one.key)), ...fresh.records], count: fresh.count }
+  const newest = newestOfEach(records, () => true).filter((one) => run.track === 'main' || isKnown(one))
+  const isDoubtful = (record: SourceRecord) => isKnown(record) && !isSame(record)
+  const doubtful = newest.filter(isDoubtful)
+  const fresh = doubtful.length === 0 ? null : await readAgain(work, doubtful)
+  if (fresh === null) return { records: newest, count }
+  return { records: [...newest.filter((one) => !isDoubtful(one)), ...fresh.records], count: fresh.count }
 }
 
-function lastOfEach(
+/** Leaves one version of each key that is meant: the newest by what the source says, or else the last to come. */
+function newestOfEach(
   records: readonly SourceRecord[],
   isMeant: (key: string) => boolean,
 ): readonly SourceRecord[] {
   if (repeatedKeys(records).size === 0) return records
-  const last = new Map(records.map((record) => [record.key, record]))
-  return records.filter((record) => !isMeant(record.key) || last.get(record.key) === record)
+  const newest = new Map<string, SourceRecord>()
+  for (const record of records) {
+    const other = newest.get(record.key)
+    const isOlder = other !== undefined && isOlderRead(readOrderOf('', record), readOrderOf('', other))
+    if (!isOlder) newest.set(record.key, record)
+  }
+  return records.filter((record) => !isMeant(record.key) || newest.get(record.key) === record)
 }
 
 async function decideRecords(
@@ -215,16 +221,23 @@ async function decideRecords(
   const reads = [...fresh, ...claims]
   const endings = endingRows(reads, view, gone, system).filter((row) => !known.has(row.recordKey))
   for (const [key, data] of await dataInLog(work, endings)) known.set(key, data)
-  const { quiet } = work.lane.record.mapping
-  const isRemap = work.run.track === 'reread' && work.lane.record.reread?.kind === 'remap'
   return detect(reads, view, {
     system,
     mapping,
     origin: work.run.origin,
-    remap: isRemap ? 'publish' : quiet === mapping.version ? 'quiet' : 'hold-back',
+    remap: remapPolicy(work),
     gone,
     known,
   })
+}
+
+/** What becomes of rows that only an edited mapping changes. */
+function remapPolicy({ options, lane, run }: Work): RemapPolicy {
+  const { reread, mapping } = lane.record
+  const { version } = options.mapping
+  if (run.track === 'reread' && reread?.kind === 'remap') return 'publish'
+  if (mapping.quiet === version) return 'quiet'
+  return !options.canReadAgain && mapping.version === version ? 'publish' : 'hold-back'
 }
 
 /**

@@ -18,6 +18,8 @@ export type LaneOptions = Readonly<{
   keep: Keep
   /** Whether another feed publishes the same entity of the same system, so that their keys may meet. */
   sharesEntity: boolean
+  /** Whether the source can be read from its beginning once more, or hands over everything only once. */
+  canReadAgain: boolean
   ports: LanePorts
   mutations?: ReadonlySet<LaneMutation>
 }>

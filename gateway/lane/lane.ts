@@ -282,7 +282,9 @@ export class Lane {
         : { reread: reread === null ? null : { ...reread, cursor: batch.next } }
     const { findings, rejections } = found
     const record = withRun(work, { ...lane.record, ...moved, fields })
-    const change = { findings, rejections, marks: batch.marks ?? [], extra: [], record, view }
+    // What was read again beside the cursor is not done: the poll has yet to come to it.
+    const marks = run.track === 'main' ? (batch.marks ?? []) : []
+    const change = { findings, rejections, marks, extra: [], record, view }
     await this.#writeOrWait(work, seen === undefined ? change : { ...change, seen }, run.track === 'main')
     return true
   }

@@ -49,7 +49,7 @@ export function prepare(
 }
 
 /** Equal means equal words of the source; a record that holds what JSON cannot say is a reject. */
-function fingerprintOf(record: SourceRecord): string | Readonly<{ why: string; mapped: Mapped }> {
+export function fingerprintOf(record: SourceRecord): string | Readonly<{ why: string; mapped: Mapped }> {
   if (record.fingerprint !== null) return record.fingerprint
   try {
     return fingerprint(record.data)

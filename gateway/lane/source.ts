@@ -1,4 +1,4 @@
-import type { Context, Json } from '../../adapters/contract.ts'
+import type { Context, Json, Traits } from '../../adapters/contract.ts'
 import { AdapterError } from '../../adapters/errors.ts'
 import type { AnyAdapter } from '../../adapters/registry.ts'
 import type { FeedConfig, SourceConfig } from '../config/model.ts'
@@ -138,7 +138,8 @@ export class Source {
         await this.#each(request.feed, (lane, signal) =>
           remapLane(lane, request.mode, request.decision, signal),
         )
-        return this.#wakeOne(request.feed)
+        this.#one(request.feed).wake()
+        return { readsAgain: this.#one(request.feed).lane.options.canReadAgain }
       case 'retry-rejects':
         return this.#one(request.feed).request((lane, signal) => retryRejects(lane, this.#connection, signal))
     }
@@ -233,7 +234,12 @@ function laneOptions(options: SourceOptions, feed: FeedConfig) {
     mapping,
     keep: options.keep,
     sharesEntity: options.sharedFeeds.has(feed.name),
+    canReadAgain: traitsOf(options.adapter, feed).replay === 'from-any-cursor',
     ports: options.ports,
     ...(options.mutations === undefined ? {} : { mutations: options.mutations }),
   }
+}
+
+function traitsOf(adapter: AnyAdapter, feed: FeedConfig): Traits {
+  return adapter.traits(feed.adapter as Record<string, unknown>)
 }

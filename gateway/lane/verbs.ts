@@ -128,7 +128,10 @@ async function foreignLineages(lane: Lane, signal: AbortSignal): Promise<readonl
   return [...found]
 }
 
-/** Publishes what the edited mapping changes, or accepts it without a word. */
+/**
+ * Publishes what the edited mapping changes, or accepts it without a word. Where the source hands over everything only
+ * once, there is nothing to read again: rows are published under the mapping when they are delivered next.
+ */
 export async function remapLane(
   lane: Lane,
   mode: 'publish' | 'quiet',
@@ -138,11 +141,22 @@ export async function remapLane(
   const record = lane.opened?.record
   if (record === undefined) throw new VerbRefused(`Lane ${lane.name} is not open.`)
   const { version } = lane.options.mapping
-  const change =
-    mode === 'publish'
-      ? { reread: { kind: 'remap' as const, cursor: null, version } }
-      : { mapping: { version: record.mapping.version, quiet: version } }
-  await lane.rewrite(change, [decisionDraft(lane, `remap-${mode}`, decision, null)], signal)
+  await lane.rewrite(
+    remapOf(lane, record, mode, version),
+    [decisionDraft(lane, `remap-${mode}`, decision, null)],
+    signal,
+  )
+}
+
+function remapOf(
+  lane: Lane,
+  record: CursorRecord,
+  mode: 'publish' | 'quiet',
+  version: string,
+): Partial<CursorRecord> {
+  if (mode === 'quiet') return { mapping: { version: record.mapping.version, quiet: version } }
+  if (lane.options.canReadAgain) return { reread: { kind: 'remap', cursor: null, version } }
+  return { mapping: { version, quiet: null } }
 }
 
 export type RetryResult = Readonly<{ tried: number; published: number; rejectedAgain: number }>

@@ -6,12 +6,14 @@ import {
   decision,
   events,
   type LaneOptions,
+  marks,
+  rejects,
   runOnce,
   story,
   toyMapping,
   verb,
 } from './lane-bench.ts'
-import { breaksAfter, put, putMany, record } from './table-source.ts'
+import { alters, breaksAfter, put, putMany, record, type SessionChange } from './table-source.ts'
 
 /** An edit that marks every amount. */
 function edited(version = 'v2', mark = '!'): Mapping {
@@ -145,6 +147,48 @@ describe('a remap', () => {
     await runOnce(bench, { mapping: edited() })
     expect(await story(bench.log, 'P1')).toEqual(['created 1 A', 'changed 2 B', 'changed 3 B!'])
   })
+
+  test('of a source that hands over all only once takes nothing from the poll, and waits for the next delivery [P1]', async () => {
+    const bench = createBench()
+    const begun: (string | null)[] = []
+    const session: SessionChange = (inner) => ({
+      poll: (feed, cursor, signal) => {
+        begun.push(cursor)
+        return inner.poll(feed, cursor, signal)
+      },
+    })
+    const reading = { session, handsOverOnce: true }
+    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
+    put(bench.table, 'k2', { number: 'P2', amount: 'A' })
+    await runOnce(bench, reading)
+    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
+    await runOnce(bench, { ...reading, mapping: edited() })
+    expect(await story(bench.log, 'P1')).toEqual(['created 1 A'])
+    expect(await remap(bench, edited(), reading)).toEqual({ readsAgain: false })
+    put(bench.table, 'k2', { number: 'P2', amount: 'A' })
+    put(bench.table, 'k3', { number: 'P3', amount: 'A' })
+    const status = await runOnce(bench, { ...reading, mapping: edited() })
+    expect(status.isRemapPending).toBe(false)
+    expect(begun.filter((cursor) => cursor === null)).toHaveLength(1)
+    expect(await story(bench.log, 'P2')).toEqual(['created 1 A', 'changed 2 A!'])
+    expect(await story(bench.log, 'P3')).toEqual(['created 1 A!'])
+    expect((await events(bench.log)).find((event) => event.revision === 2)?.origin).toBe('remap')
+  })
+
+  test('leaves the marks of what it meets to the poll [P1]', async () => {
+    const bench = createBench()
+    const marked = alters((batch) => ({
+      ...batch,
+      marks: batch.records.map((one) => ({ key: one.key, value: 1, keepMs: 1_000_000 })),
+    }))
+    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
+    await runOnce(bench, { session: marked })
+    const before = (await marks(bench.log)).length
+    await remap(bench, edited(), { session: marked })
+    await runOnce(bench, { session: marked, mapping: edited() })
+    expect(await marks(bench.log)).toHaveLength(before)
+    expect(await story(bench.log, 'P1')).toEqual(['created 1 A', 'changed 2 A!'])
+  })
 })
 
 describe('a resync', () => {
@@ -176,6 +220,42 @@ describe('a resync', () => {
     await resync(bench)
     await runOnce(bench)
     expect(await story(bench.log, 'P1')).toEqual(['created 1 A', 'changed 2 B'])
+  })
+
+  test('publishes a deletion that it is the first to read [P1]', async () => {
+    const bench = createBench()
+    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
+    await runOnce(bench)
+    bench.table.rows.delete('k1')
+    bench.table.changes.push(record('k1', {}, { op: 'delete' }))
+    await resync(bench)
+    await runOnce(bench)
+    expect(await story(bench.log, 'P1')).toEqual(['created 1 A', 'deleted 2'])
+  })
+
+  test('goes by the newest version of a batch, where an old one was sent once more behind it [P3]', async () => {
+    const bench = createBench()
+    bench.table.canRead = false
+    const changes = bench.table.changes
+    changes.push(record('k1', { number: 'P1', amount: 'A' }, { order: '01' }))
+    await runOnce(bench)
+    changes.push(record('k1', {}, { op: 'delete', order: '02' }))
+    changes.push(record('k1', { number: 'P1', amount: 'A' }, { order: '01' }))
+    await resync(bench)
+    await runOnce(bench)
+    expect(await story(bench.log, 'P1')).toEqual(['created 1 A', 'deleted 2'])
+  })
+
+  test('stops nothing where JSON cannot say a value [P5]', async () => {
+    const bench = createBench()
+    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
+    await runOnce(bench)
+    put(bench.table, 'k1', { number: 'P1', amount: Number.NaN })
+    put(bench.table, 'k2', { number: 'P2', amount: 'A' })
+    await resync(bench)
+    await runOnce(bench)
+    expect(await story(bench.log, 'P2')).toEqual(['created 1 A'])
+    expect(await rejects(bench.log)).toHaveLength(1)
   })
 
   test('of a feed that began `now` loses no change [P1]', async () => {

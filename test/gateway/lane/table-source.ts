@@ -117,7 +117,12 @@ export function breaksAfter(
 }
 
 /** How a lane reads the table. */
-export type Reading = Readonly<{ strategy?: 'changes' | 'pass'; session?: SessionChange }>
+export type Reading = Readonly<{
+  strategy?: 'changes' | 'pass'
+  /** Says of itself that it hands over everything only once. */
+  handsOverOnce?: boolean
+  session?: SessionChange
+}>
 
 export function tableAdapter(table: Table, options: Reading): Adapter<z.ZodType, z.ZodObject, null> {
   return {
@@ -126,7 +131,11 @@ export function tableAdapter(table: Table, options: Reading): Adapter<z.ZodType,
     connection: z.strictObject({}),
     feed: z.strictObject({}),
     example: { connection: {}, feeds: {} },
-    traits: () => ({ order: 'total', deletes: 'by-pass', replay: 'from-any-cursor' }),
+    traits: () => ({
+      order: 'total',
+      deletes: 'by-pass',
+      replay: options.handsOverOnce === true ? 'until-settled' : 'from-any-cursor',
+    }),
     hosts: () => [],
     connect: async () => null,
     session(_transport, _feeds, context) {
