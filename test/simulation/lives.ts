@@ -48,6 +48,7 @@ export function startLives(options: LivesOptions): Lives {
   const failures: string[] = []
   const living = new Set<Life>()
   const befall = createMishaps(options, random)
+  const mappingVersion = createEdits(plan, random)
   let disk = createDisk()
   let current: Life | null = null
   let count = 0
@@ -58,7 +59,15 @@ export function startLives(options: LivesOptions): Lives {
     const callsLeft = random.chance(plan.lives.endsAtCallChance)
       ? random.below(random.pick(CALLS_MAX))
       : Number.POSITIVE_INFINITY
-    const life = startLife(options, { number: count, disk, callsLeft, isCalm: () => isCalm, ended, failures })
+    const life = startLife(options, {
+      number: count,
+      disk,
+      mappingVersion: mappingVersion(),
+      callsLeft,
+      isCalm: () => isCalm,
+      ended,
+      failures,
+    })
     current = life
     living.add(life)
     if (Number.isFinite(callsLeft)) return
@@ -120,11 +129,21 @@ function createMishaps({ simulated, plan }: LivesOptions, random: Random): (disk
   }
 }
 
+/** The version of the mappings for the next life: now and then somebody has edited them meanwhile. */
+function createEdits(plan: Plan, random: Random): () => string {
+  let edits = 1
+  return () => {
+    if (random.chance(plan.lives.editChance)) edits += 1
+    return `v${edits}`
+  }
+}
+
 function startLife(
   options: LivesOptions,
   life: Readonly<{
     number: number
     disk: Disk
+    mappingVersion: string
     callsLeft: number
     isCalm: () => boolean
     ended: (number: number) => void
@@ -132,7 +151,7 @@ function startLife(
   }>,
 ): Life {
   const { simulated, plan, log, http, adapter, mutations } = options
-  const { number, disk, failures } = life
+  const { number, disk, mappingVersion, failures } = life
   simulated.trace(`life ${number} begins`)
   const failed = (what: string, error: unknown) => {
     if (error instanceof Revoked) return
@@ -164,7 +183,7 @@ function startLife(
     },
   })
   const gateway = startGateway(
-    { ports: incarnation.ports, adapter, feeds: plan.feeds, mutations, failed },
+    { ports: incarnation.ports, adapter, feeds: plan.feeds, mappingVersion, mutations, failed },
     new AbortController().signal,
   )
   return { number, incarnation, gateway, disk }

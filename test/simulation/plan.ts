@@ -23,7 +23,11 @@ export type Plan = Readonly<{
     zombieChance: number
     /** How often something happens to a projection while nobody runs. */
     mishapChance: number
+    /** How often the next life comes with an edited mapping. */
+    editChance: number
   }>
+  /** Mean time between two verbs of the operator; 0 for none. */
+  operatorEveryMs: number
 }>
 
 const OVERLAP_MS = 120_000
@@ -35,10 +39,12 @@ export function planOf(random: Random): Plan {
   const sometimes = (chance: number, value: () => number) => (random.chance(chance) ? value() : 0)
   const canRead = random.chance(0.75)
   const countsPages = random.chance(0.5)
+  const sharesEntity = random.chance(0.2)
   const feeds = TABLES.slice(0, random.between(2, 4)).map((table, index): FeedPlan => {
     const strategy = index === 0 ? 'watermark' : random.pick(['watermark', 'pass', 'queue'] as const)
     return {
       name: table,
+      entity: index === 1 && sharesEntity ? TABLES[0] : table,
       everyMs: random.pick([15_000, 30_000, 60_000]),
       adapter: feedOf(random, table, strategy, canRead, countsPages),
     }
@@ -73,7 +79,9 @@ export function planOf(random: Random): Plan {
       meanMs: random.pick([1, 4, 12]) * MINUTE_MS,
       zombieChance: random.pick([0, 0.3, 0.6]),
       mishapChance: random.pick([0, 0.3]),
+      editChance: random.pick([0, 0.2]),
     },
+    operatorEveryMs: sometimes(0.4, () => random.pick([20_000, 60_000])),
   }
 }
 

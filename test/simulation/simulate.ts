@@ -5,6 +5,7 @@ import { createSeededFaults, type MemoryFaults } from '../../gateway/log/memory-
 import type { Violation } from '../kit/checkers/facts.ts'
 import { EPOCH_MS, type SimulatedRuntime, simulatedRuntime } from '../kit/simulated-runtime.ts'
 import { startLives } from './lives.ts'
+import { startOperator } from './operator.ts'
 import { type Plan, planOf } from './plan.ts'
 import { createToyDingTalk } from './toy-dingtalk.ts'
 import { createToyErp } from './toy-erp.ts'
@@ -79,6 +80,7 @@ export async function simulate(
     adapter: erp.adapter as unknown as AnyAdapter,
     mutations: new Set([...mutations].filter(isLaneMutation)),
   })
+  const operator = startOperator(simulated, plan, lives)
   const stepsMax = STEPS_MAX
   await simulated.run(EPOCH_MS + plan.troubleMs, { stepsMax })
   writers.stop()
@@ -89,6 +91,7 @@ export async function simulate(
   troubles.stop()
   weather.stop()
   lives.calm()
+  operator.stop()
   const bound = { at: simulated.now() + SETTLE_MINUTES * MINUTE_MS, minutes: SETTLE_MINUTES }
   await simulated.run(bound.at, { stepsMax })
   const isClockSteady = plan.clockStepEveryMs === 0

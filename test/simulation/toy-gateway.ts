@@ -5,7 +5,7 @@ import { runPublisher } from '../../gateway/dingtalk/publisher.ts'
 import type { CompileCondition } from '../../gateway/dingtalk/routes.ts'
 import type { Template, Templates } from '../../gateway/dingtalk/templates.ts'
 import type { LaneMutation } from '../../gateway/lane/lane-options.ts'
-import { Source } from '../../gateway/lane/source.ts'
+import { Source, type SourceRequest } from '../../gateway/lane/source.ts'
 import type { LaneStatus } from '../../gateway/lane/status.ts'
 import type { Mapped, Mapping } from '../../gateway/mapping/mapping.ts'
 import type { Ports } from '../../gateway/ports.ts'
@@ -17,14 +17,17 @@ import type { ToyFeed } from './toy-calls.ts'
 import type { Contacts } from './toy-dingtalk.ts'
 import { COMPANY, NO_AMOUNT, SYSTEM } from './world.ts'
 
-/** A feed of the toy source; its name, its table and its entity are one word. */
-export type FeedPlan = Readonly<{ name: string; everyMs: number; adapter: ToyFeed }>
+/** A feed of the toy source; its name is that of its table. Two feeds may publish one entity. */
+export type FeedPlan = Readonly<{ name: string; entity: string; everyMs: number; adapter: ToyFeed }>
 
 export const SOURCE = 'erp'
 const GATEWAY = 'sim'
 
 /** A gateway over one source and DingTalk, at work until the signal aborts. */
-export type ToyGateway = Readonly<{ statuses(): readonly LaneStatus[] }>
+export type ToyGateway = Readonly<{
+  statuses(): readonly LaneStatus[]
+  request(request: SourceRequest): Promise<unknown>
+}>
 
 const PUBLISHER_PAUSE_MS = 2_000
 
@@ -33,21 +36,23 @@ export function startGateway(
     ports: Ports
     adapter: AnyAdapter
     feeds: readonly FeedPlan[]
+    /** Edited now and then, to mean the same. */
+    mappingVersion: string
     mutations: ReadonlySet<LaneMutation>
     failed: (what: string, error: unknown) => void
   }>,
   signal: AbortSignal,
 ): ToyGateway {
-  const { ports, adapter, feeds, mutations, failed } = options
+  const { ports, adapter, feeds, mappingVersion, mutations, failed } = options
   const config = configOf(feeds)
   const source = new Source(
     {
       gateway: GATEWAY,
       source: sourceOf(feeds),
       adapter,
-      mappings: new Map(feeds.map(({ name }) => [name, toyMapping(name)])),
+      mappings: new Map(feeds.map(({ name, entity }) => [name, toyMapping(entity, mappingVersion)])),
       keep: DEFAULT_KEEP,
-      sharedFeeds: new Set(),
+      sharedFeeds: sharedFeeds(feeds),
       ports,
       mutations,
     },
@@ -69,16 +74,23 @@ export function startGateway(
     ports.tasks.spawn('sim', 'publisher', signal, publish)
     await source.run('run')
   })
-  return { statuses: () => source.statuses() }
+  return { statuses: () => source.statuses(), request: (request) => source.request(request) }
 }
 
 // ─── mapping ────────────────────────────────────────────────────────────────────────────────────
 
-function toyMapping(entity: string): Mapping {
+function sharedFeeds(feeds: readonly FeedPlan[]): ReadonlySet<string> {
+  const sharing = feeds.filter(({ name, entity }) =>
+    feeds.some((other) => other.name !== name && other.entity === entity),
+  )
+  return new Set(sharing.map(({ name }) => name))
+}
+
+function toyMapping(entity: string, version: string): Mapping {
   return {
     name: `toy/${entity}`,
     entity,
-    version: 'v1',
+    version,
     reads: ['number', 'status', 'amount', 'mark'],
     identity: ['number'],
     volatile: [],
@@ -135,7 +147,7 @@ function routesOf(feeds: readonly FeedPlan[]): Readonly<Record<string, RouteConf
     ...(first === undefined
       ? []
       : [
-          route('approved', first.name, {
+          route('approved', first.entity, {
             actions: changes,
             when: 'approved',
             to: [
@@ -147,7 +159,7 @@ function routesOf(feeds: readonly FeedPlan[]): Readonly<Record<string, RouteConf
     ...(second === undefined
       ? []
       : [
-          route('every', second.name, {
+          route('every', second.entity, {
             actions: ['created', 'changed', 'deleted'],
             when: null,
             to: [{ kind: 'group', group: 'stock' }],
@@ -156,7 +168,7 @@ function routesOf(feeds: readonly FeedPlan[]): Readonly<Record<string, RouteConf
     ...(third === undefined
       ? []
       : [
-          route('broken', third.name, {
+          route('broken', third.entity, {
             actions: ['created'],
             when: 'fails',
             to: [{ kind: 'person', person: 'li' }],
@@ -225,10 +237,10 @@ function sourceOf(feeds: readonly FeedPlan[]): SourceConfig {
   }
 }
 
-function feedOf({ name, everyMs, adapter }: FeedPlan): FeedConfig {
+function feedOf({ name, entity, everyMs, adapter }: FeedPlan): FeedConfig {
   return {
     name,
-    mapping: `toy/${name}`,
+    mapping: `toy/${entity}`,
     start: 'all',
     poll: { everyMs },
     fuse: { deleted: null, changed: null, created: null, rejected: { atLeast: 1_000, percent: 100 } },

@@ -182,7 +182,7 @@ export type Queue = Readonly<{
 const queueCursor = defineCursor({
   kind: 'toy-queue',
   version: 1,
-  shape: z.strictObject({ upTo: z.int() }),
+  shape: z.strictObject({ upTo: z.int(), page: z.int().exactOptional() }),
 })
 
 const RESENDS_KEPT_MS = 7 * 86_400_000
@@ -236,7 +236,7 @@ async function* pollQueue(poll: Poll, cursor: Cursor | null): AsyncGenerator<Bat
     if (page.length === 0) return
     const marks = page.map(({ id, place }): Mark => ({ key: id, value: place, keepMs: RESENDS_KEPT_MS }))
     const changes = page.map(({ change }) => change)
-    const next = queueCursor.encode({ upTo })
+    const next = queueCursor.encode({ upTo, ...pageOf(poll) })
     yield handOver(poll, changes, { ...contentsOf(poll, changes), next, marks })
   }
 }

@@ -36,7 +36,7 @@ export type Remains = Readonly<{
 /** Everything the log holds, topic by topic and partition by partition. */
 export async function readAll(log: Log, plan: Plan, partitions: number): Promise<readonly LogRecord[]> {
   const { signal } = new AbortController()
-  const topics = [...plan.feeds.map(({ name }) => entityTopic(name)), ...Object.values(TOPICS)]
+  const topics = [...entityTopics(plan), ...Object.values(TOPICS)]
   const records: LogRecord[] = []
   for (const topic of topics) {
     for (let partition = 0; partition < partitions; partition += 1) {
@@ -47,17 +47,22 @@ export async function readAll(log: Log, plan: Plan, partitions: number): Promise
   return records
 }
 
+function entityTopics(plan: Plan): readonly string[] {
+  return [...new Set(plan.feeds.map(({ entity }) => entityTopic(entity)))]
+}
+
 /** All promises, judged. */
 export function violationsOf(remains: Remains): readonly Violation[] {
   const { plan, world, erp, chat, lives, bound } = remains
   const truth = world.truth()
   const byTopic = groupBy(remains.records, ({ topic }) => topic)
   const records = (topic: string) => byTopic.get(topic) ?? []
-  const events = publishedOf(plan.feeds.flatMap(({ name }) => records(entityTopic(name))))
+  const events = publishedOf(entityTopics(plan).flatMap(records))
   const rejects = records(TOPICS.rejects).map(rejectOf)
   const isExempt = exemptions(world, plan)
   const settled = { truth, events, rejects, isExempt }
   const commits = records(TOPICS.cursors).flatMap(commitOf)
+  const lineages = new Map(records(TOPICS.cursors).flatMap(lineageOf))
   return [
     ...lives.failures.map((sentence) => ({ checker: 'no-bugs', sentence })),
     ...uniqueIds(events),
@@ -67,13 +72,26 @@ export function violationsOf(remains: Remains): readonly Violation[] {
     ...orderPerKey(events, truth),
     ...deletesTrue(events, truth),
     ...noOlderAfterNewer(events),
-    ...cursorNeverAhead({ deliveries: toldApart(plan, erp.deliveries), commits, truth, events, rejects }),
+    ...cursorNeverAhead({
+      deliveries: toldApart(plan, erp.deliveries),
+      commits,
+      truth,
+      events,
+      rejects,
+      isReplayed: plan.operatorEveryMs > 0,
+    }),
     ...rejectsOnce(rejects),
     ...nothingLost(settled),
     ...liveness(settled, bound, stopped(lives)),
     ...plan.feeds.flatMap(({ name }) => {
-      const rows = lives.current()?.disk.rows(`${SOURCE}.${name}`) ?? []
-      return projectionEqualsLog(`${SOURCE}.${name}`, rows, publishedOf(records(entityTopic(name))))
+      const lane = `${SOURCE}.${name}`
+      const rows = lives.current()?.disk.rows(lane) ?? []
+      const lineage = lineages.get(lane)
+      return projectionEqualsLog(
+        lane,
+        rows,
+        events.filter(({ event }) => event.lineage === lineage),
+      )
     }),
     ...noticesOnce({
       events,
@@ -109,9 +127,7 @@ function exemptions(world: World, plan: Plan): (recordKey: string) => boolean {
 
 /** Deliveries whose cursors are unlike all others: only of those can be said when they were stored. */
 function toldApart(plan: Plan, deliveries: readonly Delivered[]): readonly Delivered[] {
-  const lanes = plan.feeds
-    .filter(({ adapter }) => adapter.countsPages || adapter.strategy === 'queue')
-    .map(({ name }) => `${SOURCE}.${name}`)
+  const lanes = plan.feeds.filter(({ adapter }) => adapter.countsPages).map(({ name }) => `${SOURCE}.${name}`)
   return deliveries.filter(({ lane }) => lanes.includes(lane))
 }
 
@@ -135,6 +151,12 @@ function commitOf({ time, value }: LogRecord): readonly CursorCommit[] {
   if (value === null) return []
   const { lane, cursor } = json(value) as { lane: string; cursor: string | null }
   return [{ lane, time, cursor }]
+}
+
+function lineageOf({ value }: LogRecord): readonly (readonly [lane: string, lineage: string])[] {
+  if (value === null) return []
+  const { lane, lineage } = json(value) as { lane: string; lineage: string }
+  return [[lane, lineage]]
 }
 
 function noticeOf({ value }: LogRecord): readonly Notice[] {

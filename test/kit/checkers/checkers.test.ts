@@ -206,6 +206,12 @@ describe('cursor-never-ahead', () => {
     expect(check([batch(second, 1, 2, 'c1')], [commit(3, 'c1')], said(['A', 1]))).toHaveLength(1)
   })
 
+  test('asks only for what was current where everything may be read again', () => {
+    const facts = { commits: [commit(2, 'c1')], truth: FULL, events: [], rejects: [], isReplayed: true }
+    expect(cursorNeverAhead({ ...facts, deliveries: [batch(first, 1, 2, 'c1')] })).toEqual([])
+    expect(cursorNeverAhead({ ...facts, deliveries: [batch(second, 1, 2, 'c1')] })).toHaveLength(1)
+  })
+
   test('finds what an earlier batch of the same poll handed over', () => {
     const deliveries = [batch(first, 1, 1, 'c1'), batch(undefined, 1, 2, 'c2')]
     expect(check(deliveries, [commit(2, 'c2')], [])).toHaveLength(1)

@@ -39,9 +39,11 @@ export function cursorNeverAhead(
     truth: Truth
     events: readonly Published[]
     rejects: readonly Rejected[]
+    /** Somebody may have everything read again: then only what was current when it was handed over counts. */
+    isReplayed?: boolean
   }>,
 ): readonly Violation[] {
-  const { deliveries, commits, truth } = facts
+  const { deliveries, commits, truth, isReplayed = false } = facts
   const runs = groupBy(facts.events, ({ recordKey }) => recordKey)
   const rejectedAt = new Map(facts.rejects.toReversed().map(({ raw, time }) => [raw, time]))
   const byLane = groupBy(deliveries, ({ lane }) => lane)
@@ -61,7 +63,8 @@ export function cursorNeverAhead(
         const isRejected = (text: string | null) => (rejectedAt.get(text ?? '') ?? Infinity) <= commit.time
         if (isRejected(raw) || later.some((other) => other.kind === 'unmappable' && isRejected(other.raw)))
           continue
-        if (isSaid(newest, later)) continue
+        const isPast = isReplayed && later.slice(1).some(({ at }) => at <= batch.at)
+        if (isPast || isSaid(newest, later)) continue
         const sentence = `${commit.lane} stored its cursor ${commit.cursor} at ${moment(commit.time)}, and ${recordKey}, handed over before it at ${moment(batch.at)} as ${say(version)}, is not in the log by then.`
         violations.push({ checker: 'cursor-never-ahead', sentence })
       }
