@@ -64,7 +64,7 @@ if (import.meta.main) {
     if (name === undefined || more.length > 0) throw new Error('Usage: npm run new-adapter -- NAME')
     for (const path of newAdapter(ROOT, name)) console.log(path)
     console.log(
-      `Next: npx vitest run test/adapters/${name}.test.ts, npm run generate, and adapters/README.md.`,
+      `Next: npx vitest run test/adapters/${name}.test.ts, a line for ${name}/ in ARCHITECTURE.md, npm run generate, and adapters/README.md.`,
     )
   } catch (error) {
     console.error(error instanceof Error ? error.message : error)

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
 import { dockerWay } from '../../scripts/services/docker.ts'
 import { type GuardedProgram, type GuardSpec, guard } from '../../scripts/services/guard.ts'
 import { run } from '../../scripts/services/run.ts'
@@ -131,6 +131,7 @@ describe('docker', () => {
   /** Puts a program named docker first in PATH; returns what it has been called with. */
   function fakeDocker(script: string): () => readonly string[] {
     const folder = mkdtempSync(join(tmpdir(), 'erpgw-docker-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
     const calls = join(folder, 'calls')
     const text = `#!${process.execPath}
       const args = process.argv.slice(2)
