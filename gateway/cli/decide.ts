@@ -1,5 +1,6 @@
 import type { Json } from '../../adapters/contract.ts'
 import { HOLDS, type Hold } from '../lane/cursor-record.ts'
+import type { Decided } from '../lane/verbs.ts'
 import { sanitise } from '../sanitise.ts'
 import { readConfiguration } from './configuration.ts'
 import { CommandFailure, EXIT } from './failure.ts'
@@ -25,9 +26,31 @@ export async function decide(
     throw new CommandFailure('Say why with --reason; it is kept with the decision.', EXIT.usage)
   }
   const decision = { by: world.user, reason }
-  await carryOut(world, configPath, { verb: 'decide', source, feed, allow, decision })
-  world.out(allow ? 'allowed; the lane goes on\n' : 'refused; the lane stays held\n')
+  const answer = await carryOut(world, configPath, { verb: 'decide', source, feed, allow, decision })
+  // The shape of the answer is the gateway's own: it has gone through JSON, and both are of one version.
+  showDecided(world, answer as unknown as Decided, allow, source, feed)
   return EXIT.ok
+}
+
+/** Says what was accepted, for it is what was seen when the lane was held, and the source may have changed since. */
+function showDecided(
+  world: World,
+  { hold, isPaused }: Decided,
+  allow: boolean,
+  source: string,
+  feed: string,
+): void {
+  if (!allow) {
+    world.out('refused; the lane stays held\n')
+    return
+  }
+  world.out(
+    isPaused
+      ? `allowed; the lane is paused as well and goes on after \`erpgw resume ${source} ${feed}\`\n`
+      : 'allowed; the lane goes on\n',
+  )
+  world.out(`\nAccepted is what was seen at ${hold.since}, ${hold.code}:\n`)
+  for (const line of detailLines(hold.details)) world.out(`  ${line}\n`)
 }
 
 async function showHold(world: World, configPath: string, source: string, feed: string): Promise<number> {

@@ -100,23 +100,39 @@ export function decideUnreadable(
 
 /**
  * The fields to remember, once this batch is through. Throws SCHEMA_CHANGED where a known field is gone or has another
- * type: what is missing would look like null.
+ * type: what is missing would look like null. A shape that a person has allowed must first be seen as it was shown to
+ * them: until then a new field is a difference too, for it may be one that was gone, come back as something else.
  */
-export function acceptFields(work: Work, fields: Batch['fields']): CursorRecord['fields'] {
-  const known = work.lane.record.fields
-  if (fields === undefined || known === null) {
-    if (fields !== undefined) work.lane.isLearnt = true
-    return fields ?? known
+export function acceptFields(
+  work: Work,
+  fields: Batch['fields'],
+): Pick<CursorRecord, 'fields' | 'allowances'> {
+  const { lane, options } = work
+  const { fields: known, allowances } = lane.record
+  if (fields === undefined) return { fields: known, allowances }
+  const difference = differenceOf(known ?? fields, fields)
+  const { lost, retyped, added } = difference
+  const isAllowed = allowances.includes('SCHEMA_CHANGED')
+  if (lost.length > 0 || retyped.length > 0 || (isAllowed && added.length > 0)) {
+    throw schemaChanged(known ?? fields, fields, difference)
   }
-  const lost = Object.keys(known).filter((name) => fields[name] === undefined)
-  const retyped = Object.keys(known).filter((name) => (fields[name] ?? known[name]) !== known[name])
-  if (lost.length > 0 || retyped.length > 0) throw schemaChanged(known, fields, lost, retyped)
-  const added = Object.keys(fields).filter((name) => known[name] === undefined)
-  if (added.length === 0) return known
-  const { logger } = work.options.ports
-  logger.info('The source has new fields.', { lane: laneName(work.options), fields: added })
-  work.lane.isLearnt = true
-  return fields
+  if (added.length > 0) {
+    options.ports.logger.info('The source has new fields.', { lane: laneName(options), fields: added })
+  }
+  if (known !== null && added.length === 0 && !isAllowed) return { fields: known, allowances }
+  lane.isLearnt = true
+  return { fields, allowances: allowances.filter((code) => code !== 'SCHEMA_CHANGED') }
+}
+
+type Fields = NonNullable<Batch['fields']>
+type Difference = Readonly<Record<'lost' | 'retyped' | 'added', readonly string[]>>
+
+function differenceOf(known: Fields, fields: Fields): Difference {
+  return {
+    lost: Object.keys(known).filter((name) => fields[name] === undefined),
+    retyped: Object.keys(known).filter((name) => (fields[name] ?? known[name]) !== known[name]),
+    added: Object.keys(fields).filter((name) => known[name] === undefined),
+  }
 }
 
 /** Throws when the run has gone beyond a fuse, before anything of the batch is written. */
@@ -303,20 +319,16 @@ function endingRows(
   return [...rows.values()]
 }
 
-function schemaChanged(
-  known: Readonly<Record<string, string>>,
-  fields: Readonly<Record<string, string>>,
-  lost: readonly string[],
-  retyped: readonly string[],
-): LaneStop {
+function schemaChanged(known: Fields, fields: Fields, { lost, retyped, added }: Difference): LaneStop {
   const parts = [
     ...(lost.length > 0 ? [`gone: ${lost.join(', ')}`] : []),
     ...retyped.map((name) => `${name} was ${known[name]} and is ${fields[name]}`),
+    ...(added.length > 0 ? [`new: ${added.map((name) => `${name} ${fields[name]}`).join(', ')}`] : []),
   ]
   return new LaneStop(
     'SCHEMA_CHANGED',
     `The source has another shape (${parts.join('; ')}). Nothing of it was published; run \`erpgw decide\` to accept it.`,
-    { lost: [...lost], retyped: [...retyped], fields: { ...fields } },
+    { lost: [...lost], retyped: [...retyped], added: [...added], fields: { ...fields } },
   )
 }
 

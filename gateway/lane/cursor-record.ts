@@ -65,7 +65,7 @@ export type CursorRecord = Readonly<{
   /** Source keys with several versions in a batch of which only a part is committed. */
   partial: readonly string[]
   hold: Hold | null
-  /** Hold codes that a person lifted until the run is complete. */
+  /** Hold codes that a person lifted until the run is complete; another shape until it has been seen. */
   allowances: readonly HoldCode[]
   paused: boolean
   /** Topic ids and the last offset that this lane wrote, by topic and partition: less in the log is a loss. */

@@ -261,7 +261,7 @@ export class Lane {
   /** False when it could not come to the end of a pass because somebody waits for the lane. */
   async #process(work: Work, batch: Batch, count: string, mustYield: () => boolean): Promise<boolean> {
     const { lane, run } = work
-    const fields = acceptFields(work, batch.fields)
+    const accepted = acceptFields(work, batch.fields)
     const pass = run.track === 'main' ? followPass(batch, count, lane.record) : null
     const seen = pass === null || batch.pass === undefined ? undefined : seenIn(batch, pass)
     if (pass !== null && seen !== undefined && batch.pass?.ends === true) {
@@ -281,7 +281,7 @@ export class Lane {
         ? { cursor: batch.next, pass: batch.pass?.ends === true ? null : pass }
         : { reread: reread === null ? null : { ...reread, cursor: batch.next } }
     const { findings, rejections } = found
-    const record = withRun(work, { ...lane.record, ...moved, fields })
+    const record = withRun(work, { ...lane.record, ...moved, ...accepted })
     // What was read again beside the cursor is not done: the poll has yet to come to it.
     const marks = run.track === 'main' ? (batch.marks ?? []) : []
     const change = { findings, rejections, marks, extra: [], record, view }
@@ -330,9 +330,11 @@ export class Lane {
   async #endRun(work: Work): Promise<void> {
     const { lane } = work
     const { phase, allowances, run } = lane.record
-    const isNothingNew = phase === 'live' && allowances.length === 0 && run === null
+    // A shape that was allowed is not used up by a run that brought nothing to see it by.
+    const kept = allowances.filter((code) => code === 'SCHEMA_CHANGED')
+    const isNothingNew = phase === 'live' && allowances.length === kept.length && run === null
     if (isNothingNew && lane.isRecorded && !lane.isLearnt) return
-    await this.rewrite({ phase: 'live', allowances: [], run: null }, [], work.signal)
+    await this.rewrite({ phase: 'live', allowances: kept, run: null }, [], work.signal)
   }
 
   /** Reads everything again beside the feed's own cursor. A remap that another edit has overtaken was not asked for. */

@@ -124,16 +124,19 @@ export class Source {
         await this.#each(request.feed, (lane, signal) => resumeLane(lane, request.decision, signal))
         for (const supervisor of this.#chosen(request.feed)) supervisor.wake()
         return null
-      case 'decide':
-        await this.#each(request.feed, (lane, signal) =>
+      case 'decide': {
+        const decided = await this.#one(request.feed).request((lane, signal) =>
           decideLane(lane, request.allow, request.decision, signal),
         )
-        return this.#wakeOne(request.feed)
+        this.#one(request.feed).wake()
+        return { ...decided }
+      }
       case 'resync':
         await this.#each(request.feed, (lane, signal) =>
           resyncLane(lane, request.newLineage, request.decision, signal),
         )
-        return this.#wakeOne(request.feed)
+        this.#one(request.feed).wake()
+        return null
       case 'remap':
         await this.#each(request.feed, (lane, signal) =>
           remapLane(lane, request.mode, request.decision, signal),
@@ -143,11 +146,6 @@ export class Source {
       case 'retry-rejects':
         return this.#one(request.feed).request((lane, signal) => retryRejects(lane, this.#connection, signal))
     }
-  }
-
-  #wakeOne(feed: string): null {
-    this.#one(feed).wake()
-    return null
   }
 
   async #each(feed: string | null, verb: (lane: Lane, signal: AbortSignal) => Promise<void>): Promise<void> {

@@ -132,11 +132,24 @@ export class LaneSupervisor {
       try {
         await job.run(signal)
       } catch (error) {
-        job.done(error)
-        // Half way through something the lane begins again from the log; a verb that is refused began nothing.
-        if (!(error instanceof VerbRefused)) await this.lane.close()
+        try {
+          // A verb that is refused began nothing.
+          if (!(error instanceof VerbRefused)) await this.#verbFailed(error, signal)
+        } finally {
+          job.done(error)
+        }
       }
     }
+  }
+
+  /**
+   * What a person must decide about holds the lane, though a verb met it and not a run. After anything else the lane
+   * begins again from the log: it may be half way through something.
+   */
+  async #verbFailed(error: unknown, signal: AbortSignal): Promise<void> {
+    const verdict = isAbort(error, signal) ? null : verdictOn(error, 1, 0)
+    if (verdict?.kind === 'hold' && this.lane.opened !== null) await this.#hold(verdict, error, signal)
+    else await this.lane.close()
   }
 
   /** 0: work now. Null: only a verb changes anything. */

@@ -22,16 +22,20 @@ export async function resumeLane(lane: Lane, decision: Decision, signal: AbortSi
   await lane.rewrite({ paused: false }, [decisionDraft(lane, 'resume', decision, null)], signal)
 }
 
+/** What was decided about, and whether the lane stands still all the same, because it was paused as well. */
+export type Decided = Readonly<{ hold: Hold; isPaused: boolean }>
+
 /**
- * Answers the question that holds a lane. Allowing accepts what was seen: the new identity or shape for good, a blown
- * fuse or too many rejects for the next run only. Refusing leaves it held. Both are recorded with their reason.
+ * Answers the question that holds a lane. Allowing accepts what was seen when it was held: that identity or shape for
+ * good, a blown fuse or too many rejects for the next run only. Refusing leaves it held. Both are recorded with their
+ * reason.
  */
 export async function decideLane(
   lane: Lane,
   allow: boolean,
   decision: Decision,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Decided> {
   const record = lane.opened?.record
   const hold = record?.hold ?? null
   if (record === undefined || hold === null) {
@@ -41,23 +45,22 @@ export async function decideLane(
     throw new VerbRefused(`${hold.code} cannot be allowed; run \`erpgw resync\` when its cause is mended.`)
   }
   const draft = decisionDraft(lane, allow ? 'allow' : 'refuse', decision, hold)
-  if (!allow) {
-    await lane.rewrite({}, [draft], signal)
-    return
-  }
-  await lane.rewrite({ hold: null, run: null, ...acceptance(record, hold) }, [draft], signal)
+  const change = allow ? { hold: null, run: null, ...acceptance(record, hold) } : {}
+  await lane.rewrite(change, [draft], signal)
+  return { hold, isPaused: record.paused }
 }
 
 /** What allowing a hold changes: the new identity or shape counts from now on, a fuse is lifted until a run is complete. */
 function acceptance(record: CursorRecord, hold: Hold): Partial<CursorRecord> {
   const details = hold.details as { now?: string; fields?: Readonly<Record<string, string>> } | null
+  const allowances = [...new Set([...record.allowances, hold.code])]
   switch (hold.code) {
     case 'IDENTITY_CHANGED':
       return { identity: details?.now ?? null }
     case 'SCHEMA_CHANGED':
-      return { fields: details?.fields ?? null }
+      return { fields: details?.fields ?? null, allowances }
     default:
-      return { allowances: [...new Set([...record.allowances, hold.code])] }
+      return { allowances }
   }
 }
 
