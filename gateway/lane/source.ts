@@ -121,8 +121,7 @@ export class Source {
         await this.#each(request.feed, (lane, signal) => pauseLane(lane, request.decision, signal))
         return null
       case 'resume':
-        await this.#each(request.feed, (lane, signal) => resumeLane(lane, request.decision, signal))
-        for (const supervisor of this.#chosen(request.feed)) supervisor.wake()
+        await this.#resume(request.feed, request.decision)
         return null
       case 'decide': {
         const decided = await this.#one(request.feed).request((lane, signal) =>
@@ -150,6 +149,24 @@ export class Source {
 
   async #each(feed: string | null, verb: (lane: Lane, signal: AbortSignal) => Promise<void>): Promise<void> {
     for (const supervisor of this.#chosen(feed)) await supervisor.request(verb)
+  }
+
+  /** Lets every lane go on that may; one that is held keeps no other standing. Throws VerbRefused for those. */
+  async #resume(feed: string | null, decision: Decision): Promise<void> {
+    const chosen = this.#chosen(feed)
+    const refusals: string[] = []
+    for (const supervisor of chosen) {
+      try {
+        await supervisor.request((lane, signal) => resumeLane(lane, decision, signal))
+        supervisor.wake()
+      } catch (error) {
+        if (!(error instanceof VerbRefused)) throw error
+        refusals.push(error.message)
+      }
+    }
+    if (refusals.length === 0) return
+    const others = refusals.length < chosen.length ? ['The other lanes go on.'] : []
+    throw new VerbRefused([...refusals, ...others].join('\n'))
   }
 
   #chosen(feed: string | null): readonly LaneSupervisor[] {

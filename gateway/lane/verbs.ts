@@ -17,7 +17,15 @@ export async function pauseLane(lane: Lane, decision: Decision, signal: AbortSig
   await lane.rewrite({ paused: true }, [decisionDraft(lane, 'pause', decision, null)], signal)
 }
 
+/** Ends a pause. Throws VerbRefused for a lane that is held: it would stand still all the same, answered by nobody. */
 export async function resumeLane(lane: Lane, decision: Decision, signal: AbortSignal): Promise<void> {
+  const hold = lane.opened?.record.hold ?? null
+  if (hold !== null) {
+    const { source, feed } = lane.options
+    throw new VerbRefused(
+      `Lane ${lane.name} is held: ${hold.code}. \`erpgw decide ${source} ${feed.name}\` shows what was seen and how to answer; \`resume\` is no answer.`,
+    )
+  }
   if (lane.opened?.record.paused !== true) return
   await lane.rewrite({ paused: false }, [decisionDraft(lane, 'resume', decision, null)], signal)
 }

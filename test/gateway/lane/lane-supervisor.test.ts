@@ -5,11 +5,13 @@ import {
   atWork,
   createBench,
   decision,
+  decisions,
   deleted,
   events,
   laneOf,
   runOnce,
   sourceOptionsOf,
+  toyMapping,
   until,
   verb,
 } from './lane-bench.ts'
@@ -28,6 +30,51 @@ describe('a verb', () => {
     await verb(bench, { ...resume, feed: null })
     await runOnce(bench)
     expect(await events(bench.log)).toHaveLength(1)
+  })
+
+  test('does not resume what only a decision lets go on, and says where to look [P10]', async () => {
+    const bench = createBench()
+    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
+    await runOnce(bench)
+    bench.table.fields = { number: 'text' }
+    put(bench.table, 'k1', { number: 'P1' })
+    await verb(bench, pause)
+    await verb(bench, resume)
+    expect((await runOnce(bench)).hold?.code).toBe('SCHEMA_CHANGED')
+    await verb(bench, pause)
+    for (const feed of ['payments', null]) {
+      await expect(verb(bench, { ...resume, feed })).rejects.toThrow(
+        /erp\.payments is held: SCHEMA_CHANGED.*`erpgw decide erp payments`/,
+      )
+    }
+    expect((await decisions(bench.log)).map(({ verb: said }) => said)).toEqual(['pause', 'resume', 'pause'])
+    // Nothing of it was done: what the answer lets go on is still paused.
+    const answer = await verb(bench, { verb: 'decide', feed: 'payments', allow: true, decision })
+    expect(answer).toMatchObject({ isPaused: true })
+    await verb(bench, resume)
+    expect((await runOnce(bench)).state).toBe('waiting')
+  })
+
+  test('resumes the other lanes of a source of which one is held', async () => {
+    const bench = createBench()
+    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
+    await runOnce(bench)
+    bench.table.identity = 'toy/2'
+    expect((await runOnce(bench)).hold?.code).toBe('IDENTITY_CHANGED')
+    const one = sourceOptionsOf(bench)
+    const { payments } = one.source.feeds
+    if (payments === undefined) throw new Error('The bench has a feed called payments.')
+    const feeds = { payments, refunds: { ...payments, name: 'refunds' } }
+    const mappings = new Map(Object.keys(feeds).map((feed) => [feed, toyMapping()]))
+    const stopping = new AbortController()
+    const source = new Source({ ...one, source: { ...one.source, feeds }, mappings }, stopping.signal)
+    const running = source.run('idle')
+    await source.request({ ...pause, feed: null })
+    await expect(source.request({ ...resume, feed: null })).rejects.toThrow('erp.payments is held')
+    stopping.abort()
+    await running
+    const resumed = (await decisions(bench.log)).filter(({ verb: said }) => said === 'resume')
+    expect(resumed).toMatchObject([{ lane: 'erp.refunds' }])
   })
 
   test('in the middle of a single run does not end it half-way [P1]', async () => {
