@@ -1,5 +1,5 @@
 import type { AnyAdapter } from '../adapters/registry.ts'
-import type { Config } from './config/model.ts'
+import type { Config, FeedConfig, SourceConfig } from './config/model.ts'
 import type { SourceOptions, SourcePorts } from './lane/source.ts'
 import type { Language } from './language.ts'
 import type { Mapping } from './mapping/mapping.ts'
@@ -19,12 +19,7 @@ export function sourceOptions(
   const mappings = new Map(
     Object.values(source.feeds).map((feed): [string, Mapping] => [
       feed.name,
-      language.mapping(feed.mapping, config.mappings, {
-        system: source.system,
-        company: source.company,
-        companies: config.companies,
-        zone: source.zone,
-      }),
+      feedMapping(config, language, source, feed),
     ]),
   )
   return {
@@ -36,6 +31,17 @@ export function sourceOptions(
     sharedFeeds: sharedFeeds(config, language, name),
     ports,
   }
+}
+
+/** The mapping of a feed, as its file is now. Throws with every mistake in it. */
+export function feedMapping(
+  config: Config,
+  language: Language,
+  { system, company, zone }: SourceConfig,
+  feed: FeedConfig,
+): Mapping {
+  const source = { system, company, companies: config.companies, zone }
+  return language.mapping(feed.mapping, config.mappings, source)
 }
 
 /** The entity of every feed, by `<source>.<feed>`. */

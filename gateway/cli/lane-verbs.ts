@@ -2,7 +2,8 @@ import type { Json } from '../../adapters/contract.ts'
 import type { ControlAnswer, ControlRequest } from '../control/protocol.ts'
 import type { Gateway } from '../gateway.ts'
 import { LogError } from '../log/errors.ts'
-import { readConfiguration } from './configuration.ts'
+import { feedMapping } from '../wiring.ts'
+import { type Configured, readConfiguration } from './configuration.ts'
 import { CommandFailure, EXIT } from './failure.ts'
 import { requireLane } from './names.ts'
 import { openGateway } from './opening.ts'
@@ -17,8 +18,26 @@ export async function carryOut(world: World, configPath: string, request: Contro
   if ('source' in request) {
     requireLane(configured.config, request.source, 'feed' in request ? request.feed : null)
   }
-  const answer = await world.ask(configured.config, request)
-  return answer === null ? carryOutAlone(world, configPath, request) : valueIn(answer)
+  const asked = underMapping(configured, request)
+  const answer = await world.ask(configured.config, asked)
+  return answer === null ? carryOutAlone(world, configPath, asked) : valueIn(answer)
+}
+
+/**
+ * A request about a mapping with its version on disk: a gateway that runs since before the last edit then refuses,
+ * where it would try its old mapping again and leave a person to wonder.
+ */
+function underMapping({ config, language }: Configured, request: ControlRequest): ControlRequest {
+  if (request.verb !== 'remap' && request.verb !== 'retry-rejects') return request
+  const source = config.sources[request.source]
+  const feed = source?.feeds[request.feed]
+  if (source === undefined || feed === undefined) return request
+  try {
+    return { ...request, mapping: feedMapping(config, language, source, feed).version }
+  } catch (error) {
+    const mistakes = error instanceof Error ? error.message : String(error)
+    throw new CommandFailure(`The mapping cannot be used:\n${mistakes}`, EXIT.usage)
+  }
 }
 
 function valueIn(answer: ControlAnswer): Json {

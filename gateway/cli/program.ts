@@ -178,7 +178,9 @@ function addRejects(erpgw: Command, world: World, configOf: () => string, ended:
   example(
     rejects
       .command('retry')
-      .description('try all rejected records of a lane again, after the mapping was mended')
+      .description(
+        'try all rejected records of a lane again, after the mapping was mended and the gateway restarted',
+      )
       .argument('<source>')
       .argument('<feed>')
       .action(async (source: string, feed: string) => {

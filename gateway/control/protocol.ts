@@ -5,6 +5,8 @@ import { VerbRefused } from '../lane/verb-refused.ts'
 
 const decision = z.strictObject({ by: z.string().max(200), reason: z.string().min(1).max(2_000) })
 const lane = { source: z.string(), feed: z.string() }
+/** Version of the mapping as it stands on disk for who asks. A verb about a mapping is refused under another one. */
+const mapping = z.string().optional()
 
 /**
  * What may be asked of a running gateway over its control socket. The socket belongs to the user that runs the gateway;
@@ -22,8 +24,14 @@ const controlRequest = z.discriminatedUnion('verb', [
   }),
   z.strictObject({ verb: z.literal('decide'), ...lane, allow: z.boolean(), decision }),
   z.strictObject({ verb: z.literal('resync'), ...lane, newLineage: z.boolean(), decision }),
-  z.strictObject({ verb: z.literal('remap'), ...lane, mode: z.enum(['publish', 'quiet']), decision }),
-  z.strictObject({ verb: z.literal('retry-rejects'), ...lane }),
+  z.strictObject({
+    verb: z.literal('remap'),
+    ...lane,
+    mode: z.enum(['publish', 'quiet']),
+    mapping,
+    decision,
+  }),
+  z.strictObject({ verb: z.literal('retry-rejects'), ...lane, mapping }),
 ])
 
 export type ControlRequest = z.output<typeof controlRequest>

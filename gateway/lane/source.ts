@@ -49,8 +49,14 @@ export type SourceRequest = Readonly<
   | { verb: 'pause' | 'resume' | 'wake'; feed: string | null; decision: Decision }
   | { verb: 'decide'; feed: string; allow: boolean; decision: Decision }
   | { verb: 'resync'; feed: string; newLineage: boolean; decision: Decision }
-  | { verb: 'remap'; feed: string; mode: 'publish' | 'quiet'; decision: Decision }
-  | { verb: 'retry-rejects'; feed: string }
+  | {
+      verb: 'remap'
+      feed: string
+      mode: 'publish' | 'quiet'
+      mapping?: string | undefined
+      decision: Decision
+    }
+  | { verb: 'retry-rejects'; feed: string; mapping?: string | undefined }
   | { verb: 'preview'; feed: string; limit: number }
 >
 
@@ -63,11 +69,14 @@ export class Source {
   readonly #connection: SourceConnection
   readonly #supervisors: ReadonlyMap<string, LaneSupervisor>
   readonly #signal: AbortSignal
+  /** When its mappings were read, for people. */
+  readonly #since: string
 
   constructor(options: SourceOptions, signal: AbortSignal) {
     this.#options = options
     this.#signal = signal
     const { ports } = options
+    this.#since = new Date(ports.runtime.wall()).toISOString()
     this.#connection = new SourceConnection({
       open: (inner) => this.#openSession(inner),
       runtime: ports.runtime,
@@ -137,12 +146,14 @@ export class Source {
         this.#one(request.feed).wake()
         return null
       case 'remap':
+        this.#requireMapping(request.feed, request.mapping)
         await this.#each(request.feed, (lane, signal) =>
           remapLane(lane, request.mode, request.decision, signal),
         )
         this.#one(request.feed).wake()
         return { readsAgain: this.#one(request.feed).lane.options.canReadAgain }
       case 'retry-rejects':
+        this.#requireMapping(request.feed, request.mapping)
         return this.#one(request.feed).request((lane, signal) => retryRejects(lane, this.#connection, signal))
     }
   }
@@ -167,6 +178,15 @@ export class Source {
     if (refusals.length === 0) return
     const others = refusals.length < chosen.length ? ['The other lanes go on.'] : []
     throw new VerbRefused([...refusals, ...others].join('\n'))
+  }
+
+  /** Throws VerbRefused where who asks has another mapping before their eyes than this source has read. */
+  #requireMapping(feed: string, wanted: string | undefined): void {
+    const { name, version } = this.#one(feed).lane.options.mapping
+    if (wanted === undefined || wanted === version) return
+    throw new VerbRefused(
+      `The running gateway still has the mapping ${name} as it read it at ${this.#since} (version ${version}). It is another one now (version ${wanted}), so restart it first, then ask again.`,
+    )
   }
 
   #chosen(feed: string | null): readonly LaneSupervisor[] {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { describeWithService } from '../kit/services.ts'
 import { addArticles, configOf, MAPPING, openShop, said } from './shop/shop.ts'
+import { until } from './shop/until.ts'
 
 describeWithService('postgres', 'bad input', (postgres) => {
   test('five mistakes in a config are five mistakes, each with its line, and exit code 2', async () => {
@@ -113,6 +114,37 @@ describeWithService('postgres', 'bad input', (postgres) => {
       expect(out).not.toContain('\x1b')
       expect(out).toContain(args[1] === '-t' ? 'gateway.rejects' : 'ZZ')
     }
+  })
+
+  test('a reject is not tried with the mapping that a running gateway still has, and that is said', async () => {
+    await using shop = await openShop(postgres)
+    await addArticles(shop, 30)
+    await shop.query(`UPDATE article SET grp = 'ZZ' WHERE code = 'A000002'`)
+    const first = shop.gateway.start(['run'])
+    try {
+      await until(
+        async () => (await shop.gateway.erpgw('status')).out.match(/articles +waiting +29 /) !== null,
+      )
+      expect((await shop.must(0, 'rejects', 'retry', 'erp', 'articles')).out).toContain('1 still rejected')
+      shop.write('mappings/shop/item.yaml', MAPPING.replace('no: no', 'no: no, ZZ: ZZ'))
+      const { err } = await shop.must(1, 'rejects', 'retry', 'erp', 'articles')
+      expect(err).toContain('still has the mapping shop/item')
+      expect(err).toContain('restart it first')
+    } finally {
+      first.kill('SIGTERM')
+    }
+    await first.ended
+    const second = shop.gateway.start(['run'])
+    try {
+      await until(
+        async () => (await shop.gateway.erpgw('status')).out.match(/articles +waiting +(29|30) /) !== null,
+      )
+      await shop.must(0, 'rejects', 'retry', 'erp', 'articles')
+      expect(await shop.events()).toHaveLength(30)
+    } finally {
+      second.kill('SIGTERM')
+    }
+    await second.ended
   })
 
   test('two in a hundred bad rows stop the lane; after the mapping is mended they are published', async () => {

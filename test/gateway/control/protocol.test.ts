@@ -30,6 +30,7 @@ test('hands each verb on as it was asked', async () => {
     { verb: 'resync', source: 'k3', feed: 'stock', newLineage: true, decision },
     { verb: 'remap', source: 'k3', feed: 'stock', mode: 'quiet', decision },
     { verb: 'retry-rejects', source: 'k3', feed: 'stock' },
+    { verb: 'retry-rejects', source: 'k3', feed: 'stock', mapping: 'v1' },
     { verb: 'preview', source: 'k3', feed: 'stock', limit: 5 },
   ]
   const { gateway, asked } = gatewayThat(async () => null)

@@ -1,6 +1,16 @@
 import { describe, expect, test } from 'vitest'
 import type { Mapping } from '../../../gateway/mapping/mapping.ts'
-import { type Bench, createBench, events, rejects, runOnce, story, toyMapping, verb } from './lane-bench.ts'
+import {
+  type Bench,
+  createBench,
+  decision,
+  events,
+  rejects,
+  runOnce,
+  story,
+  toyMapping,
+  verb,
+} from './lane-bench.ts'
 import { delivers, put, record, torn } from './table-source.ts'
 
 /** A mapping that understands `poison`: as 0. */
@@ -86,6 +96,20 @@ describe('trying rejects again', () => {
     await runOnce(bench)
     expect(await retry(bench, mended())).toEqual({ tried: 1, published: 1, rejectedAgain: 0 })
     expect(await story(bench.log, 'P1')).toEqual(['created 1 0'])
+  })
+
+  test('is refused by a gateway that still has another mapping than the files say, and says which', async () => {
+    const bench = createBench()
+    put(bench.table, 'k1', { number: 'P1', amount: 'poison' })
+    await runOnce(bench)
+    const retried = { verb: 'retry-rejects', feed: 'payments', mapping: 'v2' } as const
+    await expect(verb(bench, retried)).rejects.toThrow(
+      /still has the mapping toy\/payment as it read it at \d{4}-\d\d-\d\dT[\d:.]+Z \(version v1\).* [Rr]estart it/,
+    )
+    const remap = { ...retried, verb: 'remap', mode: 'publish', decision } as const
+    await expect(verb(bench, remap)).rejects.toThrow('restart it first')
+    expect(await codes(bench)).toHaveLength(1)
+    expect(await verb(bench, retried, { mapping: mended() })).toMatchObject({ published: 1 })
   })
 
   test('no longer counts a rejected row that is gone', async () => {
