@@ -1,12 +1,26 @@
 import { chromium } from './services/chromium.ts'
+import { kafka, kafkaJars } from './services/kafka.ts'
 import { postgres } from './services/postgres.ts'
 
-/** What tests, benches and chaos runs may ask for. `ERPGW_TEST_<NAME>_URL` names one that is already there. */
-export const SERVICE_NAMES = ['postgres', 'chromium'] as const
+/** What tests, benches and chaos runs may ask for, by the variable that names one which is already there. */
+const VARIABLES = {
+  postgres: 'ERPGW_TEST_POSTGRES_URL',
+  kafka: 'ERPGW_TEST_KAFKA_URL',
+  'kafka-jars': 'ERPGW_KAFKA_JARS',
+  chromium: 'ERPGW_CHROMIUM',
+} as const
 
-export type ServiceName = (typeof SERVICE_NAMES)[number]
+export type ServiceName = keyof typeof VARIABLES
 
-/** A service at work. `url` is a path for a program such as Chromium; a server's names its superuser. */
+/** Whether there is such a service. */
+export function isServiceName(name: string): name is ServiceName {
+  return Object.hasOwn(VARIABLES, name)
+}
+
+/**
+ * A service at work. `url` is a path for programs such as Chromium, `host:port` for Kafka; that of a database names its
+ * superuser.
+ */
 export type Opened = Readonly<{ url: string; stop(): Promise<void> }>
 
 /** One way to get a service. It throws `CannotOpen` where the machine does not offer it; any other error is told too. */
@@ -43,7 +57,12 @@ export type ServiceOptions = Readonly<{
   ways?: Readonly<Record<ServiceName, readonly Way[]>>
 }>
 
-const WAYS: Readonly<Record<ServiceName, readonly Way[]>> = { postgres, chromium }
+const WAYS: Readonly<Record<ServiceName, readonly Way[]>> = {
+  postgres,
+  kafka,
+  'kafka-jars': kafkaJars,
+  chromium,
+}
 
 /** Real services for tests, each started when it is first asked for. The caller stops them. */
 export function createServices(options: ServiceOptions): Services {
@@ -51,8 +70,8 @@ export function createServices(options: ServiceOptions): Services {
   const answers = new Map<ServiceName, Promise<Answer>>()
   const opened: Opened[] = []
   const start = async (name: ServiceName): Promise<Answer> => {
-    const given = options.environment[variableOf(name)]
-    if (given) return { kind: 'granted', url: given, way: variableOf(name) }
+    const given = options.environment[VARIABLES[name]]
+    if (given) return { kind: 'granted', url: given, way: VARIABLES[name] }
     const reasons: string[] = []
     let couldInstall = false
     for (const way of ways[name]) {
@@ -71,7 +90,7 @@ export function createServices(options: ServiceOptions): Services {
     }
     return {
       kind: 'refused',
-      reason: `no ${name} (${variableOf(name)} is not set; ${reasons.join('; ')})`,
+      reason: `no ${name} (${VARIABLES[name]} is not set; ${reasons.join('; ')})`,
       mustHave: couldInstall && options.environment['CI'] === 'true',
     }
   }
@@ -88,8 +107,4 @@ export function createServices(options: ServiceOptions): Services {
       await Promise.all(opened.splice(0).map((service) => service.stop()))
     },
   }
-}
-
-function variableOf(name: ServiceName): string {
-  return name === 'chromium' ? 'ERPGW_CHROMIUM' : `ERPGW_TEST_${name.toUpperCase()}_URL`
 }

@@ -1,5 +1,5 @@
 import { createServer, request } from 'node:http'
-import { type Answer, SERVICE_NAMES, type Services } from '../services.ts'
+import { type Answer, isServiceName, type ServiceName, type Services } from '../services.ts'
 
 export interface Broker {
   /** Where `askBroker` reaches it. */
@@ -10,9 +10,9 @@ export interface Broker {
 /** Lets the processes of a test run share one set of services, over loopback. */
 export async function openBroker(services: Services): Promise<Broker> {
   const server = createServer((call, reply) => {
-    const name = SERVICE_NAMES.find((known) => call.url === `/${known}`)
-    if (name === undefined) {
-      reply.writeHead(404).end(`no service at ${call.url}; there are ${SERVICE_NAMES.join(', ')}`)
+    const name = call.url?.slice(1) ?? ''
+    if (!isServiceName(name)) {
+      reply.writeHead(404).end(`there is no service ${name}`)
       return
     }
     void services.ask(name).then((answer) => reply.end(JSON.stringify(answer)))
@@ -33,7 +33,7 @@ export async function openBroker(services: Services): Promise<Broker> {
 }
 
 /** Asks the broker at `url`. It waits as long as the service takes to install and start. */
-export function askBroker(url: string, name: string): Promise<Answer> {
+export function askBroker(url: string, name: ServiceName): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const call = request(`${url}/${name}`, (reply) => {
       let body = ''

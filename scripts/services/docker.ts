@@ -12,8 +12,16 @@ const ANSWER_MS = 20_000
 /** Pulling the image included. */
 const UP_MS = 300_000
 
-/** A service of docker/compose.test.yaml, in a compose project of its own, removed with its volumes afterwards. */
-export function dockerWay(service: string, port: number, urlOf: (address: string) => string): Way {
+/**
+ * A service of docker/compose.test.yaml, in a compose project of its own, removed with its volumes afterwards.
+ * `environment` is for what that file leaves open.
+ */
+export function dockerWay(
+  service: string,
+  port: number,
+  urlOf: (address: string) => string,
+  environment: Readonly<Record<string, string>> = {},
+): Way {
   return {
     name: 'docker compose',
     async open(): Promise<Opened> {
@@ -32,7 +40,7 @@ export function dockerWay(service: string, port: number, urlOf: (address: string
         afterwards: [['docker', ...compose, 'down', '--volumes', '--timeout', '5']],
         remove: [],
       })
-      const address = await up(compose, service, port)
+      const address = await up(compose, service, port, environment)
       if (!address.ok) {
         await guarded.stop()
         throw new CannotOpen(address.reason)
@@ -43,8 +51,15 @@ export function dockerWay(service: string, port: number, urlOf: (address: string
 }
 
 /** Starts the container and answers with the loopback address at which it is reached, once it is healthy. */
-async function up(compose: readonly string[], service: string, port: number): Promise<Ran> {
-  const started = await run('docker', [...compose, 'up', '--detach', '--wait', service], { timeoutMs: UP_MS })
+async function up(
+  compose: readonly string[],
+  service: string,
+  port: number,
+  environment: Readonly<Record<string, string>>,
+): Promise<Ran> {
+  const start = [...compose, 'up', '--detach', '--wait', service]
+  const started = await run('docker', start, { timeoutMs: UP_MS, environment })
   if (!started.ok) return started
-  return run('docker', [...compose, 'port', service, String(port)], { timeoutMs: ANSWER_MS })
+  const ask = [...compose, 'port', service, String(port)]
+  return run('docker', ask, { timeoutMs: ANSWER_MS, environment })
 }

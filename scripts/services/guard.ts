@@ -20,9 +20,13 @@ export type GuardedProgram = Readonly<{
   graceMs: number
 }>
 
+export type GuardSignal = 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'
+
 export interface Guarded {
   /** Resolves when all is ended and cleaned up, with the last of what the program printed. */
   readonly ended: Promise<string>
+  /** Reaches the program, not the guardian. After SIGKILL what `remove` names is left for whoever goes on with it. */
+  signal(name: GuardSignal): void
   stop(): Promise<void>
 }
 
@@ -40,6 +44,9 @@ export function guard(spec: GuardSpec): Guarded {
   guardian.stdin.write(`${JSON.stringify(spec)}\n`)
   return {
     ended,
+    signal(name) {
+      guardian.stdin.write(`${name}\n`)
+    },
     async stop() {
       guardian.stdin.end()
       await ended

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import { chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -8,6 +7,7 @@ import pg from 'pg'
 import { CannotOpen, type Opened, type Way } from '../services.ts'
 import { type Account, accountFor, canInstall, install, isExecutable, programAt } from './debian.ts'
 import { dockerWay } from './docker.ts'
+import { freePort } from './free-port.ts'
 import { type Guarded, guard } from './guard.ts'
 import { run } from './run.ts'
 
@@ -141,16 +141,4 @@ async function untilReady(url: string, guarded: Guarded): Promise<string | null>
     if (over !== null) return over
   }
   return `${failure} within ${START_MS / 1000} s`
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      const port = typeof address === 'object' && address !== null ? address.port : 0
-      server.close(() => resolve(port))
-    })
-  })
 }

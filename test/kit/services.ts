@@ -1,6 +1,11 @@
 import pg from 'pg'
 import { describe, inject, test } from 'vitest'
 import { askBroker } from '../../scripts/services/broker.ts'
+import {
+  type KafkaBroker,
+  type KafkaBrokerOptions,
+  startKafkaBroker,
+} from '../../scripts/services/kafka-broker.ts'
 import type { Answer, ServiceName } from '../../scripts/services.ts'
 
 /** A database of its own for one test. `await using` drops it at the end of the block. */
@@ -20,11 +25,24 @@ export type Postgres = Readonly<{
   database(): Promise<Database>
 }>
 
+/** The broker that all tests share, so that topics, groups and identities need names of their own. */
+export type Kafka = Readonly<{ address: string }>
+
+/** Brokers of a test's own, to be killed, or with security. */
+export type KafkaBrokers = Readonly<{
+  start(options?: Omit<KafkaBrokerOptions, 'jars'>): Promise<KafkaBroker>
+}>
+
 /** `path` is the program, for `executablePath` of playwright-core. */
 export type Chromium = Readonly<{ path: string }>
 
 /** What a test is given, by service. */
-export type ServiceAccess = Readonly<{ postgres: Postgres; chromium: Chromium }>
+export type ServiceAccess = Readonly<{
+  postgres: Postgres
+  kafka: Kafka
+  'kafka-jars': KafkaBrokers
+  chromium: Chromium
+}>
 
 /**
  * Tests that need a real service (`*.itest.ts`, `*.atest.ts`). The service is started when the first file that wants
@@ -52,6 +70,8 @@ export function describeUnless(missing: string | null, title: string, define: ()
 
 const ACCESS: { readonly [Name in ServiceName]: (url: string) => ServiceAccess[Name] } = {
   postgres: (url) => ({ url, database: () => createDatabase(url) }),
+  kafka: (address) => ({ address }),
+  'kafka-jars': (jars) => ({ start: (options) => startKafkaBroker({ ...options, jars }) }),
   chromium: (path) => ({ path }),
 }
 

@@ -69,6 +69,16 @@ describe('a guarded program', () => {
     expect(existsSync(folder)).toBe(false)
   })
 
+  test('that is killed on purpose leaves what it wrote', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'erpgw-guard-'))
+    const guarded = guard(specOf(folder))
+    guarded.signal('SIGKILL')
+    await guarded.ended
+    expect(existsSync(folder)).toBe(true)
+    await guard(specOf(folder)).stop()
+    expect(existsSync(folder)).toBe(false)
+  })
+
   test('ends when the process that started it is killed', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'erpgw-guard-'))
     const parent = spawn(process.execPath, [
@@ -160,7 +170,8 @@ const STUBBORN: GuardedProgram = {
 }
 
 function servicesWith(ways: readonly Way[], environment: ServiceOptions['environment'] = {}) {
-  return createServices({ environment, report: () => undefined, ways: { postgres: ways, chromium: ways } })
+  const all = { postgres: ways, kafka: ways, 'kafka-jars': ways, chromium: ways }
+  return createServices({ environment, report: () => undefined, ways: all })
 }
 
 function opens(name: string): Way {
