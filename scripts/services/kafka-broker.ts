@@ -21,7 +21,9 @@ export type KafkaBrokerOptions = Readonly<{
 }>
 
 export type KafkaListener = Readonly<{
-  protocol: 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL'
+  protocol: 'PLAINTEXT' | 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL'
+  /** `host:port` that clients are told to call, where a proxy stands between. */
+  advertised?: string
   settings?: Readonly<Record<string, string>>
 }>
 
@@ -112,7 +114,9 @@ function settingsOf(
   addresses: Readonly<Record<string, string>>,
 ): Readonly<Record<string, string>> {
   const own = Object.entries(options.listeners ?? {})
-  const all = Object.entries(addresses).map(([name, address]) => `${name}://${address}`)
+  const all = Object.entries(addresses)
+  const bound = all.map(([name, address]) => `${name}://${address}`)
+  const told = all.map(([name, address]) => `${name}://${options.listeners?.[name]?.advertised ?? address}`)
   const protocols = own.map(([name, { protocol }]) => `${name}:${protocol}`)
   const ofListeners = own.flatMap(([name, { settings }]) =>
     Object.entries(settings ?? {}).map(([key, value]) => [
@@ -126,7 +130,8 @@ function settingsOf(
     'controller.quorum.voters': `1@${controller}`,
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
-    listeners: [...all, `CONTROLLER://${controller}`].join(),
+    listeners: [...bound, `CONTROLLER://${controller}`].join(),
+    'advertised.listeners': told.join(),
     'listener.security.protocol.map': ['PLAINTEXT:PLAINTEXT', 'CONTROLLER:PLAINTEXT', ...protocols].join(),
     'log.dirs': join(folder, 'data'),
     'offsets.topic.replication.factor': '1',

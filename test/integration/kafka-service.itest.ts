@@ -28,6 +28,14 @@ describeWithService('kafka-jars', 'a Kafka broker of a test', (brokers) => {
     expect(await asked).toEqual([])
   })
 
+  test('tells clients of a listener to call the proxy that stands before it', async () => {
+    await using broker = await brokers.start({
+      listeners: { PROXIED: { protocol: 'PLAINTEXT', advertised: '127.0.0.1:1234' } },
+    })
+    expect((await metadataAt(broker.addresses['PROXIED'] ?? '')).brokers).toEqual(['127.0.0.1:1234'])
+    expect((await metadataAt(broker.address)).brokers).toEqual([broker.address])
+  })
+
   test('lets in by a listener of its own those who know the password, and says nothing to others', async () => {
     await using broker = await brokers.start({
       listeners: { SECURE: { protocol: 'SASL_PLAINTEXT', settings: PLAIN } },
@@ -51,20 +59,25 @@ const SASL_AUTHENTICATION_FAILED = 58
 
 // Requests of Kafka's protocol in their oldest versions, so that the service is proved without any client.
 
-/** The names of all topics, or of the one that is asked for (Metadata, version 1). */
+/** The names of all topics, or of the one that is asked for where it is there. */
 async function topicsOf(address: string, name?: string): Promise<readonly string[]> {
+  return (await metadataAt(address, name)).topics
+}
+
+/** Brokers by `host:port`, and topics without an error (Metadata, version 1). */
+async function metadataAt(address: string, name?: string) {
   const wanted = name === undefined ? int32(-1) : Buffer.concat([int32(1), string(name)])
   const [answer = Buffer.alloc(0)] = await ask(address, [request(3, 1, wanted)])
   const read = reader(answer)
-  for (let brokers = read.int32(); brokers > 0; brokers -= 1) {
+  const brokers: string[] = []
+  for (let count = read.int32(); count > 0; count -= 1) {
     read.pass(4)
-    read.string()
-    read.pass(4)
+    brokers.push(`${read.string()}:${read.int32()}`)
     read.string()
   }
   read.pass(4)
-  const names: string[] = []
-  for (let topics = read.int32(); topics > 0; topics -= 1) {
+  const topics: string[] = []
+  for (let count = read.int32(); count > 0; count -= 1) {
     const error = read.int16()
     const topic = read.string()
     read.pass(1)
@@ -72,9 +85,9 @@ async function topicsOf(address: string, name?: string): Promise<readonly string
       read.pass(2 + 4 + 4)
       for (let lists = 2; lists > 0; lists -= 1) read.pass(4 * read.int32())
     }
-    if (error === 0) names.push(topic)
+    if (error === 0) topics.push(topic)
   }
-  return names
+  return { brokers, topics }
 }
 
 /** One partition, one replica (CreateTopics, version 2). */
