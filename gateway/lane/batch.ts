@@ -195,17 +195,15 @@ async function wantedRecords(
   const isKnown = (record: SourceRecord) => (view.row(record.key)?.revision ?? 0) > 0
   const isSame = (record: SourceRecord) => view.row(record.key)?.sourceFingerprint === fingerprintOf(record)
   const isRemap = run.track === 'reread' && lane.record.reread?.kind === 'remap'
-  if (isRemap)
-    return { records: newestOfEach(records, () => true).filter((one) => isKnown(one) && isSame(one)), count }
-  if (run.origin !== 'replay') {
+  if (!isRemap && run.origin !== 'replay') {
     const partial = new Set(lane.record.partial)
     return { records: partial.size === 0 ? records : newestOfEach(records, (key) => partial.has(key)), count }
   }
-  const newest = newestOfEach(records, () => true).filter((one) => run.track === 'main' || isKnown(one))
+  const newest = newestOfEach(records, () => true).filter((one) => run.track !== 'reread' || isKnown(one))
   const isDoubtful = (record: SourceRecord) => isKnown(record) && !isSame(record)
   const doubtful = newest.filter(isDoubtful)
   const fresh = doubtful.length === 0 ? null : await readAgain(work, doubtful)
-  if (fresh === null) return { records: newest, count }
+  if (fresh === null) return { records: isRemap ? newest.filter(isSame) : newest, count }
   return { records: [...newest.filter((one) => !isDoubtful(one)), ...fresh.records], count: fresh.count }
 }
 

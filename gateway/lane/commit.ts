@@ -151,12 +151,11 @@ function withPartial(
 }
 
 /**
- * Records in pieces that the log takes in one transaction, those of one source key together as long as they fit; at
- * least one piece.
+ * Records in pieces that the log takes in one transaction, at least one; those of a key stay in order, and together as
+ * long as they fit.
  */
 function sliced(items: readonly Item[]): readonly (readonly Item[])[] {
-  const whole = items.reduce((sum, { draft }) => sum + sizeOf(draft), 0)
-  if (whole <= TRANSACTION_BYTES_MAX) return [items]
+  if (bytesOf(items) <= TRANSACTION_BYTES_MAX) return [items]
   const slices: Item[][] = [[]]
   let bytes = 0
   const add = (some: readonly Item[], size: number) => {
@@ -167,12 +166,35 @@ function sliced(items: readonly Item[]): readonly (readonly Item[])[] {
     slices.at(-1)?.push(...some)
     bytes += size
   }
-  for (const group of Map.groupBy(items, ({ key }) => key).values()) {
-    const size = group.reduce((sum, { draft }) => sum + sizeOf(draft), 0)
+  for (const group of related(items)) {
+    const size = bytesOf(group)
     if (size <= TRANSACTION_BYTES_MAX) add(group, size)
     else for (const item of group) add([item], sizeOf(item.draft))
   }
   return slices
+}
+
+/**
+ * Records that have a source key or a record key in common, directly or by way of others: a record key may go from one
+ * row to another within a batch, and then the order between the two counts as well.
+ */
+function related(items: readonly Item[]): Iterable<readonly Item[]> {
+  const parents = new Map<string, string>()
+  const rootOf = (name: string): string => {
+    let root = name
+    for (let next = parents.get(root); next !== undefined; next = parents.get(root)) root = next
+    if (root !== name) parents.set(name, root)
+    return root
+  }
+  for (const { key, draft } of items) {
+    const [source, record] = [rootOf(`source ${key}`), rootOf(`record ${draft.key}`)]
+    if (source !== record) parents.set(record, source)
+  }
+  return Map.groupBy(items, ({ key }) => rootOf(`source ${key}`)).values()
+}
+
+function bytesOf(items: readonly Item[]): number {
+  return items.reduce((sum, { draft }) => sum + sizeOf(draft), 0)
 }
 
 function sizeOf(draft: Draft): number {
@@ -241,11 +263,12 @@ function applyChange(
 
 function eventDraft(options: LaneOptions, record: CursorRecord, finding: Finding, at: string): Draft {
   const { row } = finding
-  const { company, subject } = splitRecordKey(row.recordKey)
+  // The key's own system: a row may have been published under another name of the source.
+  const { system, company, subject } = splitRecordKey(row.recordKey)
   const event = buildEvent({
     entity: options.mapping.entity,
     action: finding.action,
-    system: options.system,
+    system,
     company,
     subject,
     recordKey: row.recordKey,

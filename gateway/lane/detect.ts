@@ -50,6 +50,9 @@ export type DetectOptions = Readonly<{
   known: Map<string, EventData>
 }>
 
+/** With the reads whose record key was let go of because of an edited mapping. */
+type Deciding = DetectOptions & Readonly<{ remapped: ReadonlySet<Read> }>
+
 export type Detected = {
   findings: Finding[]
   rejections: Rejection[]
@@ -65,13 +68,13 @@ const EVENT_UNITS_MAX = 300_000
 /** Decides, record by record in the order of the batch, what is new; `view` moves along. */
 export function detect(reads: readonly Read[], view: View, options: DetectOptions): Detected {
   const found: Detected = { findings: [], rejections: [], stale: [], heldBack: 0 }
-  releaseKeys(reads, view, options, found)
+  const deciding = { ...options, remapped: releaseKeys(reads, view, options, found) }
   const inBatch = new Set(reads.map((read) => read.record.key))
   let waiting = reads
   for (let round = 0; round < WAIT_ROUNDS && waiting.length > 0; round += 1) {
-    waiting = decideAll(waiting, inBatch, view, options, found)
+    waiting = decideAll(waiting, inBatch, view, deciding, found)
   }
-  for (const read of waiting) decide(read, view, options, found)
+  for (const read of waiting) decide(read, view, deciding, found)
   return found
 }
 
@@ -86,7 +89,7 @@ function decideAll(
   reads: readonly Read[],
   inBatch: ReadonlySet<string>,
   view: View,
-  options: DetectOptions,
+  options: Deciding,
   found: Detected,
 ): readonly Read[] {
   const waiting: Read[] = []
@@ -135,9 +138,16 @@ function identityData(row: ProjectionRow, options: Pick<DetectOptions, 'known' |
 
 /**
  * Lets go of every record key that a row of the batch no longer has, before any is claimed: business numbers may move
- * up by one, or two rows may swap theirs, in whatever order the batch has them.
+ * up by one, or two rows may swap theirs, in whatever order the batch has them. Returns the reads that had another key
+ * before for no other reason than an edited mapping.
  */
-function releaseKeys(reads: readonly Read[], view: View, options: DetectOptions, found: Detected): void {
+function releaseKeys(
+  reads: readonly Read[],
+  view: View,
+  options: DetectOptions,
+  found: Detected,
+): ReadonlySet<Read> {
+  const remapped = new Set<Read>()
   const met = new Set<string>()
   for (const read of reads) {
     const row = view.row(read.record.key)
@@ -146,12 +156,19 @@ function releaseKeys(reads: readonly Read[], view: View, options: DetectOptions,
       continue
     met.add(read.record.key)
     if (row.revision === 0 || row.deleted || row.recordKey === key || isHeldBack(read, row, options)) continue
-    found.findings.push(deletion(row, read.order, view, options))
+    found.findings.push(
+      deletion(row, read.order, view, {
+        ...options,
+        origin: isEdit(read, row, options.mapping) ? 'remap' : options.origin,
+      }),
+    )
     view.moveAway(view.row(row.sourceKey) ?? row)
+    if (isEdit(read, row, options.mapping)) remapped.add(read)
   }
+  return remapped
 }
 
-function decide(read: Read, view: View, options: DetectOptions, found: Detected): void {
+function decide(read: Read, view: View, options: Deciding, found: Detected): void {
   const { record } = read
   const row = view.row(record.key)
   if (row !== null && isOlderRead(read.order, row.readOrder)) {
@@ -211,7 +228,7 @@ function publish(
   mapped: MappedRecord,
   row: ProjectionRow | null,
   view: View,
-  options: DetectOptions,
+  options: Deciding,
   found: Detected,
 ): void {
   const key = recordKey(options.system, mapped.company, mapped.subject)
@@ -242,18 +259,29 @@ function publish(
     }
     found.findings.push(deletion(owner, read.order, view, options))
   }
-  compare(key, read, mapped, digests, takeOver(key, read, row, view, options, found), view, options, found)
+  // Before the row is let go, if its key changes: the old key's end and the new one's beginning have one cause.
+  const origin = originOf(read, row, options)
+  const before = takeOver(key, read, row, view, options, found)
+  compare(key, read, mapped, digests, before, view, { ...options, origin }, found)
 }
 
-/** A row whose source says what it said, under a mapping that was edited and is not to be published. */
-function isHeldBack(read: Read, row: ProjectionRow, { mapping, remap }: DetectOptions): boolean {
+/** `remap` where the source says what it said, and only the mapping is another one. */
+function originOf(read: Read, row: ProjectionRow | null, { mapping, origin, remapped }: Deciding): Origin {
+  return remapped.has(read) || (row !== null && isEdit(read, row, mapping)) ? 'remap' : origin
+}
+
+function isEdit(read: Read, row: ProjectionRow, mapping: Mapping): boolean {
   return (
-    remap !== 'publish' &&
     row.revision > 0 &&
     !row.deleted &&
     row.sourceFingerprint === read.fingerprint &&
     row.mappingVersion !== mapping.version
   )
+}
+
+/** A row whose source says what it said, under a mapping that was edited and is not to be published. */
+function isHeldBack(read: Read, row: ProjectionRow, { mapping, remap }: DetectOptions): boolean {
+  return remap !== 'publish' && isEdit(read, row, mapping)
 }
 
 function isNews(row: ProjectionRow, key: string, digests: Digests): boolean {
@@ -269,11 +297,12 @@ function takeOver(
   read: Read,
   row: ProjectionRow | null,
   view: View,
-  options: DetectOptions,
+  options: Deciding,
   found: Detected,
 ): ProjectionRow | null {
   if (row !== null && row.revision > 0 && row.recordKey !== key) {
-    if (!row.deleted) found.findings.push(deletion(row, read.order, view, options))
+    const origin = originOf(read, row, options)
+    if (!row.deleted) found.findings.push(deletion(row, read.order, view, { ...options, origin }))
     view.moveAway(view.row(row.sourceKey) ?? row)
   }
   const owner = view.owner(key)
@@ -298,8 +327,6 @@ function compare(
     view.put({ ...before, ...seen, rejected: null })
     return
   }
-  const isRemap =
-    isLive && before.sourceFingerprint === read.fingerprint && before.mappingVersion !== mapping.version
   const row: ProjectionRow = {
     ...emptyRow(read.record.key),
     ...seen,
@@ -315,7 +342,7 @@ function compare(
     digestsBefore: isLive ? before.fieldDigests : null,
     data: mapped.data,
     time: mapped.time ?? instantOrNull(read.record.changedAt),
-    origin: isRemap ? 'remap' : options.origin,
+    origin: options.origin,
   })
 }
 

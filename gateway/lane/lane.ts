@@ -121,7 +121,7 @@ export class Lane {
     connection: SourceConnection,
     signal: AbortSignal,
   ): Promise<RunCounts | null> {
-    const work = this.#work(connection, 'main', signal)
+    const work = this.#work(connection, 'single', signal)
     await this.#compareFields(work)
     const read = await work.source.read(keys)
     if (read === null) return null
@@ -137,7 +137,7 @@ export class Lane {
     connection: SourceConnection,
     signal: AbortSignal,
   ): Promise<RunCounts> {
-    const work = this.#work(connection, 'main', signal)
+    const work = this.#work(connection, 'single', signal)
     await this.#compareFields(work)
     return this.#publish(work, records, work.source.nextCount())
   }
@@ -168,12 +168,14 @@ export class Lane {
     await this.#write({ findings: [], rejections, marks: [], extra: [], record, view }, signal)
   }
 
-  /** Rows that were never published and are no longer in the source: nothing is left to say about them. */
+  /** Rejected rows that are no longer in the source: nothing is left to say about them, or only what was published. */
   #forgetRejected(keys: readonly string[]): void {
     const { projection } = this.#mustBeOpen()
-    const rows = [...projection.rows(keys).values()].filter((row) => row.revision === 0)
-    if (rows.length === 0) return
-    projection.apply({ rows: [], forgotten: rows.map((row) => row.sourceKey), applied: null })
+    const gone = [...projection.rows(keys).values()].filter((row) => row.rejected !== null)
+    if (gone.length === 0) return
+    const rows = gone.filter((row) => row.revision > 0).map((row) => ({ ...row, rejected: null }))
+    const forgotten = gone.filter((row) => row.revision === 0).map((row) => row.sourceKey)
+    projection.apply({ rows, forgotten, applied: null })
   }
 
   #mustBeOpen(): OpenLane {
@@ -184,7 +186,9 @@ export class Lane {
   /** A lane at work. What was found at the start, and another system behind the address, stop every kind of work. */
   #work(connection: SourceConnection, track: Track, signal: AbortSignal): Work {
     const lane = this.#mustBeOpen()
-    if (lane.trouble !== null && !this.options.sharesEntity) throw lane.trouble
+    // Where feeds share an entity, what was found at the start is looked at again by each run; lost events stay lost.
+    const isLoss = lane.trouble?.code === 'LOG_LOST_EVENTS'
+    if (lane.trouble !== null && (isLoss || !this.options.sharesEntity)) throw lane.trouble
     const { options } = this
     const source = new LaneSource({
       feed: options.feed.name,

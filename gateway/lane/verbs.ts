@@ -21,13 +21,15 @@ export async function pauseLane(lane: Lane, decision: Decision, signal: AbortSig
 export async function resumeLane(lane: Lane, decision: Decision, signal: AbortSignal): Promise<void> {
   const hold = lane.opened?.record.hold ?? null
   if (hold !== null) {
-    const { source, feed } = lane.options
-    throw new VerbRefused(
-      `Lane ${lane.name} is held: ${hold.code}. \`erpgw decide ${source} ${feed.name}\` shows what was seen and how to answer; \`resume\` is no answer.`,
-    )
+    throw new VerbRefused(`${heldSentence(lane, hold)} \`resume\` is no answer.`)
   }
   if (lane.opened?.record.paused !== true) return
   await lane.rewrite({ paused: false }, [decisionDraft(lane, 'resume', decision, null)], signal)
+}
+
+function heldSentence(lane: Lane, hold: Hold): string {
+  const { source, feed } = lane.options
+  return `Lane ${lane.name} is held: ${hold.code}. \`erpgw decide ${source} ${feed.name}\` shows what was seen and how to answer.`
 }
 
 /** What was decided about, and whether the lane stands still all the same, because it was paused as well. */
@@ -84,7 +86,8 @@ export async function resyncLane(
 ): Promise<void> {
   const record = lane.opened?.record
   if (record === undefined) throw new VerbRefused(`Lane ${lane.name} is not open.`)
-  const lineage = newLineage ? lane.options.ports.runtime.uuid() : record.lineage
+  const before = [...record.former, record.lineage]
+  const lineage = newLineage ? laterThan(before, lane.options.ports.runtime.uuid()) : record.lineage
   const taken =
     newLineage && record.hold?.code === 'KEY_OWNED_ELSEWHERE' ? await foreignLineages(lane, signal) : []
   // Rows of the old lineage would be taken for published ones; if the rewrite fails they are rebuilt from the log.
@@ -92,14 +95,15 @@ export async function resyncLane(
   await lane.rewrite(
     {
       lineage,
-      former: newLineage ? [...record.former, record.lineage, ...taken] : record.former,
+      former: newLineage ? [...before, ...taken] : record.former,
       ...readFromStart(lane, record, newLineage),
       pass: null,
       hold: null,
       run: null,
       partial: [],
       allowances: [],
-      fields: null,
+      // A shape that nobody has accepted yet is still to be asked about.
+      ...(record.hold?.code === 'SCHEMA_CHANGED' ? { fields: null } : {}),
       topics: {},
       ...(record.hold?.code === 'IDENTITY_CHANGED' ? { identity: null } : {}),
     },
@@ -108,6 +112,15 @@ export async function resyncLane(
   )
   // What was found at the start may no longer hold: the lane looks again.
   await lane.open(signal)
+}
+
+/** A lineage that sorts behind all before it (UUIDs of version 7 do by their first 48 bits, a time), also when the clock was set back. */
+function laterThan(before: readonly string[], fresh: string): string {
+  const newest = before.reduce((one, other) => (one > other ? one : other), '')
+  if (fresh > newest) return fresh
+  const time = Number.parseInt(newest.slice(0, 13).replace('-', ''), 16) + 1
+  const digits = time.toString(16).padStart(12, '0')
+  return `${digits.slice(0, 8)}-${digits.slice(8)}${fresh.slice(13)}`
 }
 
 /**
@@ -166,6 +179,11 @@ function remapOf(
   version: string,
 ): Partial<CursorRecord> {
   if (mode === 'quiet') return { mapping: { version: record.mapping.version, quiet: version } }
+  if (record.reread?.kind === 'resync') {
+    throw new VerbRefused(
+      `Lane ${lane.name} has yet to carry out a resync, which compares everything with the log; ask for the remap when it is through.`,
+    )
+  }
   if (lane.options.canReadAgain) return { reread: { kind: 'remap', cursor: null, version } }
   return { mapping: { version, quiet: null } }
 }
@@ -183,6 +201,8 @@ export async function retryRejects(
 ): Promise<RetryResult> {
   const opened = lane.opened
   if (opened === null) throw new VerbRefused(`Lane ${lane.name} is not open.`)
+  const { hold } = opened.record
+  if (hold !== null && hold.code !== 'REJECTS_TOO_MANY') throw new VerbRefused(heldSentence(lane, hold))
   let kept: ReadonlyMap<string, SourceRecord> | null = null
   let tried = 0
   let published = 0

@@ -13,9 +13,10 @@ const POINT_READ_KEYS = 500
 
 /**
  * What is being read: the feed from its cursor, or everything again beside it (a remap, or the resync of a feed that
- * did not begin at the beginning), where only records that were published before are looked at.
+ * did not begin at the beginning), where only records that were published before are looked at, or single rows that
+ * somebody asked for.
  */
-export type Track = 'main' | 'reread'
+export type Track = 'main' | 'reread' | 'single'
 
 /** One run of a lane: what it has done so far, and against what its fuses are measured. */
 export type Run = {

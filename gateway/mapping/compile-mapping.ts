@@ -144,12 +144,21 @@ function compileTime(written: Written | null, compiling: Compiling): Maker | nul
 
 /**
  * Changes with every change of meaning, and with nothing else: not with comments, order of keys, or
- * tests.
+ * tests. What the config says of the source (its system, companies, zone) is part of the meaning.
  */
 function versionOf(definition: MappingDefinition, schema: EntitySchema, source: MappingSource): string {
   const { tests, mapping, ...rules } = Object.fromEntries(definition.written.entries)
   const effective = Object.fromEntries(Object.entries(rules).map(([name, { value }]) => [name, plain(value)]))
-  const meaning = { language: LANGUAGE_VERSION, schema: schema.version, zone: source.zone, effective }
+  const { system, company, companies, zone } = source
+  // What a source with one company makes of its records does not depend on the others.
+  const own = Object.entries(companies).filter(([code]) => company === 'from-record' || code === company)
+  const names = Object.fromEntries(own.map(([code, { name, currency }]) => [code, { name, currency }]))
+  const meaning = {
+    language: LANGUAGE_VERSION,
+    schema: schema.version,
+    ...{ system, company, companies: names, zone },
+    effective,
+  }
   return createHash('sha256').update(canonical(meaning)).digest('hex').slice(0, 16)
 }
 

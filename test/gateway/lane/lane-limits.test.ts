@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Json } from '../../../adapters/contract.ts'
-import { createBench, marks, rejects, runOnce, story } from './lane-bench.ts'
+import { createBench, events, marks, rejects, runOnce, story, toyMapping } from './lane-bench.ts'
 import { delivers, put, type SessionChange } from './table-source.ts'
 
 describe('a record that is too large', () => {
@@ -134,4 +134,24 @@ describe('a mark that has outlived its time', () => {
     await runOnce(bench, { ports, session })
     expect(seen).toEqual([undefined, undefined, 2])
   })
+})
+
+test('numbers that move on from row to row in a batch larger than a transaction end in order [P3]', async () => {
+  const bench = createBench()
+  bench.table.page = 2_000
+  // About 200 kB each: 120 of them are more than one transaction takes.
+  const mapping = toyMapping('v1', (data) => ({
+    ...data,
+    memo: data['amount'] === 'B' ? 'x'.repeat(250_000) : '',
+  }))
+  const rows = Array.from({ length: 120 }, (_, index) => index)
+  for (const row of rows) put(bench.table, `k${row}`, { number: `P${row}`, amount: 'A' })
+  await runOnce(bench, { mapping })
+  for (const row of rows) put(bench.table, `k${row}`, { number: `P${119 - row}`, amount: 'B' })
+  expect((await runOnce(bench, { mapping })).stopped).toBeNull()
+  const told = await events(bench.log)
+  for (const row of rows) {
+    const revisions = told.filter(({ subject }) => subject === `P${row}`).map(({ revision }) => revision)
+    expect(revisions).toEqual(revisions.map((_, index) => index + 1))
+  }
 })

@@ -5,6 +5,7 @@ import {
   createBench,
   decision,
   events,
+  NO_FUSES,
   rejects,
   runOnce,
   story,
@@ -131,5 +132,27 @@ describe('trying rejects again', () => {
     await runOnce(bench, { session: delivers([{ unreadable: [torn('k1')] }]) })
     await retry(bench, mended())
     expect(await story(bench.log, 'P1')).toEqual(['created 1 B'])
+  })
+})
+
+describe('a retry', () => {
+  test('is not stopped by a fuse for records that are created: a person asked for them [P5]', async () => {
+    const bench = createBench()
+    for (const row of [1, 2, 3]) put(bench.table, `k${row}`, { number: `P${row}`, amount: 'poison' })
+    await runOnce(bench)
+    const fuse = { ...NO_FUSES, created: { atLeast: 1, percent: 1 } }
+    const retried = verb(bench, { verb: 'retry-rejects', feed: 'payments' }, { mapping: mended(), fuse })
+    expect(await retried).toMatchObject({ tried: 3, published: 3, rejectedAgain: 0 })
+  })
+
+  test('forgets what was wrong with a record that is gone from its source', async () => {
+    const bench = createBench()
+    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
+    await runOnce(bench)
+    put(bench.table, 'k1', { number: 'P1', amount: 'poison' })
+    await runOnce(bench)
+    bench.table.rows.delete('k1')
+    expect(await retry(bench)).toMatchObject({ tried: 1, rejectedAgain: 0 })
+    expect(await retry(bench)).toMatchObject({ tried: 0, rejectedAgain: 0 })
   })
 })

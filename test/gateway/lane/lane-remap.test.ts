@@ -68,6 +68,12 @@ describe('a mapping edit', () => {
     await runOnce(bench, { strategy: 'pass', mapping: rekeyed() })
     const told = (await events(bench.log)).map(({ source, type }) => `${source} ${type.split('.')[2]}`)
     expect(told.sort()).toEqual(['/erp/toy/001 created', '/erp/toy/001 deleted', '/erp/toy/900 created'])
+    // Nobody is told of it as of news.
+    const origins = (await events(bench.log)).map(
+      ({ source, type, origin }) => `${source} ${type.split('.')[2]} ${origin}`,
+    )
+    expect(origins).toContain('/erp/toy/001 deleted remap')
+    expect(origins).toContain('/erp/toy/900 created remap')
   })
 })
 
@@ -298,4 +304,47 @@ describe('a resync', () => {
     expect((await runOnce(bench, { source: 'two' })).hold).toBeNull()
     expect((await events(bench.log)).map(({ revision }) => revision).sort()).toEqual([1, 1, 2])
   })
+})
+
+test('a source that is called another system keeps what it has published under its name until remap [P2]', async () => {
+  const bench = createBench()
+  put(bench.table, 'k1', { number: 'P1', amount: 'A' })
+  put(bench.table, 'k2', { number: 'P2', amount: 'A' })
+  await runOnce(bench)
+  const renamed = { system: 'other', mapping: toyMapping('v1 of other') }
+  put(bench.table, 'k1', { number: 'P1', amount: 'B' })
+  await runOnce(bench, renamed)
+  const told = (await events(bench.log)).map(
+    ({ source, subject, type }) => `${source} ${subject} ${type.split('.')[2]}`,
+  )
+  expect(told.sort()).toEqual([
+    '/erp/other/001 P1 created',
+    '/erp/toy/001 P1 created',
+    '/erp/toy/001 P1 deleted',
+    '/erp/toy/001 P2 created',
+  ])
+})
+
+test('a remap is refused while a resync is still to come, which would be forgotten [P1]', async () => {
+  const bench = createBench()
+  put(bench.table, 'k1', { number: 'P1', amount: 'A' })
+  await runOnce(bench, { start: 'now' })
+  await resync(bench, { start: 'now' })
+  await expect(remap(bench, edited(), { start: 'now' })).rejects.toThrow('has yet to carry out a resync')
+})
+
+test('a new lineage sorts behind the one before, though the clock was set back [P3]', async () => {
+  const bench = createBench()
+  put(bench.table, 'k1', { number: 'P1', amount: 'A' })
+  await runOnce(bench)
+  const runtime = { ...bench.runtime, uuid: () => '00000000-0001-7000-8000-000000000000' }
+  const ports = { ...bench.ports, runtime }
+  await verb(bench, { verb: 'resync', feed: 'payments', newLineage: true, decision }, { ports })
+  await runOnce(bench)
+  const lineages = (await events(bench.log)).map(({ lineage }) => lineage)
+  expect(new Set(lineages).size).toBe(2)
+  const [first, second] = lineages.toSorted()
+  expect(await story(bench.log, 'P1')).toEqual(['created 1 A', 'created 1 A'])
+  expect((await events(bench.log)).find(({ lineage }) => lineage === second)?.origin).toBe('replay')
+  expect(first).not.toBe(second)
 })

@@ -188,6 +188,8 @@ describe('the version of a mapping', () => {
       versionOf(yaml.replace('key: [K]', 'key: [K, L]')),
       versionOf(`version: 2\n${yaml}`),
       versionOf(yaml, { ...SOURCE, zone: 'Asia/Tokyo' }),
+      versionOf(yaml, { ...SOURCE, system: 'renamed' }),
+      versionOf(yaml, { ...SOURCE, company: 'renamed' }),
       versionOf(yaml, SOURCE, { ...THING, version: 2 }),
     ]
     expect(new Set(versions).size).toBe(versions.length)
