@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import { csvFormat } from '../shared/formats/csv.ts'
-import { duration, integer, text } from '../shared/settings.ts'
+import { duration, integer, path, text } from '../shared/settings.ts'
 
 const folder = z
   .strictObject({
     transport: z.literal('folder').describe('A folder of this machine, or one that is mounted on it.'),
-    path: text().describe('Path of the folder.'),
+    path: path().describe('Path of the folder; relative to the config file.'),
   })
   .describe('A local folder.')
 

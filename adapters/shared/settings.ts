@@ -142,6 +142,14 @@ export function host(): z.ZodString {
   return text().regex(/^[A-Za-z0-9._:-]+$/, { error: 'must be a host name or an address, nothing else' })
 }
 
+/**
+ * A path of a file or folder, marked `path` in the JSON Schema. In a `connection` the gateway makes it absolute: a
+ * relative one starts from the folder of the config, like `data` and `mappings`.
+ */
+export function path(): z.ZodString {
+  return text().meta({ path: true })
+}
+
 /** An IANA time zone that this runtime knows, like Asia/Shanghai. */
 export function zone(): z.ZodType<string, string> {
   return z.string({ error: 'must be a time zone like Asia/Shanghai' }).refine(isZone, {

@@ -1,4 +1,5 @@
 import { dirname, resolve } from 'node:path'
+import { branchOf, isGroup, type JsonSchema, memberOf } from './json-schema.ts'
 import type {
   Config,
   DingTalkConfig,
@@ -15,9 +16,9 @@ const DEFAULT_POLL: Schedule = { everyMs: 30_000 }
 
 /**
  * What the file means: paths made absolute, and what is inherited filled in. The input has passed every check, so
- * names it refers to are there.
+ * names it refers to are there; `schema` is that of the whole file and says which settings are paths.
  */
-export function effectiveConfig(input: ConfigInput, folder: string): Config {
+export function effectiveConfig(input: ConfigInput, folder: string, schema: JsonSchema): Config {
   const { companies, people, sources, routes } = input
   return {
     gateway: input.gateway,
@@ -36,7 +37,10 @@ export function effectiveConfig(input: ConfigInput, folder: string): Config {
     },
     mappings: mappingFolders(input.mappings, folder),
     workersMax: input.workersMax,
-    sources: mapValues(sources, (source, name) => sourceConfig(source, name, companies)),
+    sources: mapValues(sources, (source, name) => ({
+      ...sourceConfig(source, name, companies),
+      connection: withPaths(connectionSchema(schema, source), source.connection, folder),
+    })),
     people: mapValues(
       people,
       (person): Person => ({
@@ -61,16 +65,32 @@ export function mappingFolders(written: readonly string[], folder: string): read
   return written.map((path) => resolve(folder, path))
 }
 
+function connectionSchema(schema: JsonSchema, source: SourceInput): JsonSchema {
+  const anySource = memberOf(memberOf(schema, 'sources'), '')
+  return memberOf(branchOf(anySource, source), 'connection')
+}
+
+/** Settings in which what their adapter declares as a path is absolute. */
+function withPaths(schema: JsonSchema, value: unknown, folder: string): unknown {
+  const branch = branchOf(schema, value)
+  if (Array.isArray(value)) return value.map((item) => withPaths(branch.items ?? {}, item, folder))
+  if (isGroup(value)) return mapValues(value, (inner, key) => withPaths(memberOf(branch, key), inner, folder))
+  return branch.path === true && typeof value === 'string' ? resolve(folder, value) : value
+}
+
 type Companies = ConfigInput['companies']
 
-function sourceConfig(source: SourceInput, name: string, companies: Companies): SourceConfig {
+function sourceConfig(
+  source: SourceInput,
+  name: string,
+  companies: Companies,
+): Omit<SourceConfig, 'connection'> {
   return {
     name,
     kind: source.kind,
     system: source.system,
     company: source.company,
     zone: source.zone ?? zoneOf(source.company, companies) ?? 'UTC',
-    connection: source.connection,
     feeds: mapValues(source.feeds, (feed, feedName) => feedConfig(feed, feedName, source.poll)),
   }
 }

@@ -15,6 +15,8 @@ export type JsonSchema = Readonly<{
   secret?: boolean | undefined
   /** Marks a text that may be a reference. */
   reference?: boolean | undefined
+  /** Marks a path that may be relative to the config. */
+  path?: boolean | undefined
   properties?: Readonly<Record<string, JsonSchema>> | undefined
   additionalProperties?: JsonSchema | boolean | undefined
   items?: JsonSchema | undefined

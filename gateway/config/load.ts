@@ -44,7 +44,8 @@ export function loadConfig(options: LoadOptions): Loaded | Readonly<{ mistakes: 
   const shaped = checkFile(tree, adapters)
   const findings = checkReferences(tree, knowledge, mappingFolders(writtenFolders(tree), folder))
   const secrets = options.environmentCheck ? options.secrets : null
-  const secretMistakes = checkSecrets(tree, configJsonSchema(adapters), secrets)
+  const schema = configJsonSchema(adapters)
+  const secretMistakes = checkSecrets(tree, schema, secrets)
   const all = withoutEchoes([
     mistakes,
     shaped.mistakes,
@@ -52,7 +53,7 @@ export function loadConfig(options: LoadOptions): Loaded | Readonly<{ mistakes: 
   ])
   if (shaped.output === null || all.length > 0) return { mistakes: inOrder(all) }
   return {
-    config: effectiveConfig(shaped.output, folder),
+    config: effectiveConfig(shaped.output, folder, schema),
     notices: inOrder(findings.notices),
     written: tree.value,
   }

@@ -7,6 +7,7 @@ import {
   host,
   integer,
   name,
+  path,
   percent,
   secretReference,
   size,
@@ -72,13 +73,15 @@ describe('a setting', () => {
     const schema = z.strictObject({
       port: integer({ min: 1, max: 65_535 }).default(5432).describe('Port.'),
       password: secretReference().describe('Password.'),
+      folder: path().describe('Folder.'),
     })
     expect(z.toJSONSchema(schema, { io: 'input' })).toMatchObject({
       additionalProperties: false,
-      required: ['password'],
+      required: ['password', 'folder'],
       properties: {
         port: { type: 'integer', minimum: 1, maximum: 65_535, description: 'Port.' },
         password: { type: 'string', secret: true, description: 'Password.' },
+        folder: { type: 'string', path: true, description: 'Folder.' },
       },
     })
   })

@@ -9,5 +9,5 @@ test('preview of nothing says what was looked for', async () => {
   const { code, out } = await erpgwIn({ ...SITE, inspect }, 'preview', 'erp', 'payments')
   expect(code).toBe(0)
   expect(out).toContain('0 records as erp.payment.v1')
-  expect(out).toContain('Nothing is there: path ./drop, files *.csv')
+  expect(out).toContain('Nothing is there: path /site/drop, files *.csv')
 })

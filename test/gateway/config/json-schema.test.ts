@@ -18,7 +18,7 @@ function underlined(schema: object, yaml: string): readonly string[] {
     strictRequired: false,
     strictTypes: false,
   })
-  for (const mark of ['secret', 'reference']) ajv.addKeyword(mark)
+  for (const mark of ['secret', 'reference', 'path']) ajv.addKeyword(mark)
   const validate = ajv.compile(schema as AnySchemaObject)
   return validate(parse(yaml))
     ? []

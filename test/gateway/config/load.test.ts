@@ -294,3 +294,14 @@ test('keeps every code as it is written', () => {
 test('refuses to guess where a relative path would start', () => {
   expect(() => load(GOOD, { path: 'gateway.yaml' })).toThrow(/must be absolute/)
 })
+
+test('reads a path of a connection from where the config lies, as its adapter declares it, and no other text', () => {
+  const connection = (written: string) => {
+    const abacus = '{ engine: abacus, host: k3db.corp.example, user: reader, password: env:K3_PASSWORD }'
+    const { config } = loadWell(good([abacus, `{ engine: ledger, path: ${written}, name: ./name }`]))
+    return config.sources['k3']?.connection
+  }
+  expect(connection('./drop/in')).toEqual({ engine: 'ledger', path: '/etc/erpgw/drop/in', name: './name' })
+  expect(connection('../drop')).toMatchObject({ path: '/etc/drop' })
+  expect(connection('/mnt/drop')).toMatchObject({ path: '/mnt/drop' })
+})

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { host, integer, name, secretReference, text } from '../../../adapters/shared/settings.ts'
+import { host, integer, name, path, secretReference, text } from '../../../adapters/shared/settings.ts'
 import { type Loaded, loadConfig } from '../../../gateway/config/load.ts'
 import type { Knowledge } from '../../../gateway/config/references.ts'
 import type { ConfigAdapter } from '../../../gateway/config/schema.ts'
@@ -15,7 +15,11 @@ const toyConnection = z.discriminatedUnion('engine', [
     user: text().describe('Account.'),
     password: secretReference().describe('Password.'),
   }),
-  z.strictObject({ engine: z.literal('ledger'), path: text().describe('Folder.') }),
+  z.strictObject({
+    engine: z.literal('ledger'),
+    path: path().describe('Folder.'),
+    name: text().optional().describe('Name.'),
+  }),
 ])
 
 export const toyAdapter: ConfigAdapter = {

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Adapter, Batch, Session, SourceRecord, Unreadable } from '../../../../adapters/contract.ts'
 import { defineCursor } from '../../../../adapters/cursor.ts'
 import { AdapterError } from '../../../../adapters/errors.ts'
-import { text } from '../../../../adapters/shared/settings.ts'
+import { path, text } from '../../../../adapters/shared/settings.ts'
 
 /** All that the session asks of the source, and all that a test replaces. Throws AdapterErrors. */
 export interface Transport {
@@ -11,7 +11,7 @@ export interface Transport {
   close(): Promise<void>
 }
 
-const connection = z.strictObject({ path: text().describe('Path of the file that lines are appended to.') })
+const connection = z.strictObject({ path: path().describe('Path of the file that lines are appended to.') })
 const feed = z.strictObject({ separator: text().describe('What stands between key and value of a line.') })
 const codec = defineCursor({ kind: 'example', version: 1, shape: z.number() })
 const fields = { key: 'text', value: 'text' }
