@@ -1,6 +1,6 @@
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { adapterOf } from '../adapters/registry.ts'
 import { runCommandLine } from './cli/program.ts'
@@ -14,6 +14,7 @@ import type { Language } from './language.ts'
 import { createEmbeddedLog, type EmbeddedLog, openEmbeddedReader } from './log/embedded.ts'
 import { createMemoryLog } from './log/memory.ts'
 import { askGateway, type ControlServer, controlPath, serveControlSocket } from './node/control-socket.ts'
+import { dataFolderProblem, makeDataFolder } from './node/data-folder.ts'
 import { createFiles } from './node/files.ts'
 import { createHttp } from './node/http.ts'
 import { killAt, readFailpoint } from './node/kill-failpoints.ts'
@@ -84,7 +85,8 @@ const world: World = {
       throw error
     }
   },
-  folderProblem,
+  folderProblem: dataFolderProblem,
+  makeDataFolder,
   ask: (config, request) => askGateway(socketOf(config), request),
   open: openGateway,
   inspect(config, language, source) {
@@ -110,9 +112,6 @@ if (exitCode !== 0 || process.exitCode === undefined) process.exitCode = exitCod
 setTimeout(() => process.exit(), 1_000).unref()
 
 async function openGateway(config: Config, language: Language): Promise<OpenGateway> {
-  mkdirSync(config.data, { recursive: true, mode: 0o700 })
-  const problem = folderProblem(config.data)
-  if (problem !== null) throw new Error(`The data cannot be kept there: ${problem}.`)
   if (config.log.driver !== 'embedded') throw new Error('Only the embedded log can be opened by erpgw.')
   const logger = processLogger()
   const log = await createEmbeddedLog({
@@ -197,40 +196,6 @@ function processLogger(): Logger {
     redactor,
     now: () => runtime.wall(),
   })
-}
-
-function folderProblem(folder: string): string | null {
-  if (existsSync(folder)) return ownFolderProblem(folder)
-  let parent = dirname(folder)
-  while (!existsSync(parent)) parent = dirname(parent)
-  return canWrite(parent) ? null : `this user may not make a folder in ${parent}`
-}
-
-function ownFolderProblem(folder: string): string | null {
-  const { mode, uid, isDirectory } = describe(folder)
-  if (!isDirectory) return `${folder} is a file; name another folder as data`
-  const self = process.getuid?.()
-  if (self !== undefined && uid !== self) {
-    return `${folder} belongs to another user (id ${uid}); run: chown ${self} '${folder}'`
-  }
-  if (self !== undefined && (mode & 0o077) !== 0) {
-    return `${folder} is open to others; run: chmod 700 '${folder}'`
-  }
-  return canWrite(folder) ? null : `this user may not write to ${folder}; run: chmod 700 '${folder}'`
-}
-
-function describe(path: string) {
-  const found = statSync(path)
-  return { mode: found.mode, uid: found.uid, isDirectory: found.isDirectory() }
-}
-
-function canWrite(folder: string): boolean {
-  try {
-    accessSync(folder, constants.W_OK | constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
 }
 
 function logFolder(config: Config): string {

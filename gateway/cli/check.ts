@@ -6,7 +6,7 @@ import { loadMapping } from '../mapping/definition.ts'
 import { type MappingTestResult, runMappingTests } from '../mapping/mapping-tests.ts'
 import { mistakesText, mistakeText } from '../mapping/mistake.ts'
 import { sanitise } from '../sanitise.ts'
-import { type Configured, readConfiguration } from './configuration.ts'
+import { type Configured, readConfiguration, settingProblem } from './configuration.ts'
 import { CommandFailure, EXIT } from './failure.ts'
 import { inspecting } from './inspecting.ts'
 import type { World } from './world.ts'
@@ -29,9 +29,10 @@ export async function checkAll(world: World, configPath: string): Promise<number
 }
 
 /** Whether the log can be opened, as far as that shows from outside. True where it failed. */
-function checkLog(world: World, { config }: Configured): boolean {
+function checkLog(world: World, configured: Configured): boolean {
+  const { config } = configured
   const problem = world.folderProblem(config.data)
-  if (problem !== null) return tell(world, 'data folder', problem)
+  if (problem !== null) return tell(world, 'data folder', settingProblem(configured, ['data'], problem))
   if (world.files.list(join(config.data, 'log')) === null) {
     world.out(`✓ log: none yet; the first run makes it in ${sanitise(config.data)}\n`)
     return false

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { ADAPTERS } from '../../adapters/registry.ts'
+import { type Path, pathText } from '../config/document.ts'
 import { type Loaded, loadConfig } from '../config/load.ts'
 import { type Language, loadLanguage } from '../language.ts'
 import { mistakeText } from '../mapping/mistake.ts'
@@ -42,6 +43,11 @@ export function readConfiguration(world: World, path: string, needsSecrets = tru
   const configured = { ...loaded, language, path: absolute }
   if (needsSecrets) requireMappings(world, configured)
   return configured
+}
+
+/** What only this machine shows to be wrong with a setting: where it is written, and why it cannot be. */
+export function settingProblem({ place }: Pick<Configured, 'place'>, path: Path, problem: string): string {
+  return mistakeText({ ...place(path, 'value'), field: pathText(path), message: problem })
 }
 
 /** Compiles what every source needs, so that a mistake in a mapping is found before anything is opened. */

@@ -1,18 +1,22 @@
 import { LogError } from '../log/errors.ts'
 import { isAbort } from '../runtime.ts'
-import type { Configured } from './configuration.ts'
+import { type Configured, settingProblem } from './configuration.ts'
 import { CommandFailure } from './failure.ts'
 import type { OpenGateway, World } from './world.ts'
 
 /**
  * Opens a gateway in this process. A log that another erpgw holds for the moment of one verb is waited for; one that a
- * running gateway holds is not. Throws LogError LOG_HELD then, and CommandFailure where the process is to end meanwhile.
+ * running gateway holds is not. Throws LogError LOG_HELD then, and CommandFailure where there can be no data folder or the
+ * process is to end meanwhile.
  */
 export async function openGateway(
   world: World,
-  { config, language }: Pick<Configured, 'config' | 'language'>,
+  configured: Pick<Configured, 'config' | 'language' | 'place'>,
 ): Promise<OpenGateway> {
   const { runtime } = world
+  const { config, language } = configured
+  const problem = world.makeDataFolder(config.data)
+  if (problem !== null) throw new CommandFailure(settingProblem(configured, ['data'], problem))
   const until = runtime.mono() + BigInt(HELD_MS_MAX) * 1_000_000n
   let isTold = false
   while (true) {

@@ -41,9 +41,11 @@ export type World = Readonly<{
   writeNew(path: string, text: string): boolean
   /** Why the gateway's data cannot be kept in this folder, which need not be there yet; null where nothing is wrong. */
   folderProblem(folder: string): string | null
+  /** Makes that folder where it is not there. Why that cannot be, or null. */
+  makeDataFolder(folder: string): string | null
   /** Asks the gateway that runs with this config; null when none does. */
   ask(config: Config, request: ControlRequest): Promise<ControlAnswer | null>
-  /** Opens a gateway in this process. Throws LogError when another process holds the log. */
+  /** Opens a gateway in this process, in a data folder that is there. Throws LogError when another process holds the log. */
   open(config: Config, language: Language): Promise<OpenGateway>
   /** A source without log or lanes' past: it can be checked and previewed, beside a running gateway too. */
   inspect(config: Config, language: Language, source: string): Source

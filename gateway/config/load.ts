@@ -28,6 +28,8 @@ export type Loaded = Readonly<{
   notices: readonly Mistake[]
   /** What is written, as text, for `explainConfig`. */
   written: Readonly<Record<string, unknown>>
+  /** Where a setting stands, for what turns out to be wrong with it only later. */
+  place: ConfigTree['place']
 }>
 
 /**
@@ -56,6 +58,7 @@ export function loadConfig(options: LoadOptions): Loaded | Readonly<{ mistakes: 
     config: effectiveConfig(shaped.output, folder, schema),
     notices: inOrder(findings.notices),
     written: tree.value,
+    place: tree.place,
   }
 }
 

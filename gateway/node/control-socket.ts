@@ -70,7 +70,7 @@ export async function askGateway(path: string, request: ControlRequest): Promise
   } catch (error) {
     socket.destroy()
     const code = error instanceof Error && 'code' in error ? error.code : null
-    if (code === 'ENOENT' || code === 'ECONNREFUSED') return null
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ECONNREFUSED') return null
     if (code !== 'EACCES' && code !== 'EPERM') throw error
     throw new Error(`The gateway at ${path} belongs to another user; run erpgw as that user.`)
   }

@@ -49,6 +49,7 @@ function worldThatOnlyShows(argv: readonly string[], show: (text: string) => voi
     secrets: { read: () => null, problem: () => null },
     writeNew: untouched,
     folderProblem: untouched,
+    makeDataFolder: untouched,
     ask: untouched,
     open: untouched,
     inspect: untouched,

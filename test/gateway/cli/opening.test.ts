@@ -66,6 +66,45 @@ const idle: OpenGateway = {
   close: async () => undefined,
 }
 
+describe('a data folder that cannot be', () => {
+  test.each([['run'], ['pause', 'erp']])(
+    'ends %s with the setting, its file and line, and why',
+    async (...argv) => {
+      const { code, err } = await erpgwIn(
+        {
+          ...SITE,
+          ask: async () => null,
+          inspect: (() => ({ close: async () => undefined })) as unknown as World['inspect'],
+          makeDataFolder: (folder) => `${folder} is a file; name another folder`,
+        },
+        ...argv,
+      )
+      expect({ code, err }).toEqual({
+        code: 1,
+        err: '/site/gateway.yaml:4:7 data: /site/data is a file; name another folder\n',
+      })
+    },
+  )
+
+  test('is told by check in the same words', async () => {
+    const { code, out } = await erpgwIn(
+      {
+        ...SITE,
+        inspect: (() => ({
+          close: async () => undefined,
+          request: async () => ({ ok: true }),
+        })) as unknown as World['inspect'],
+        folderProblem: (folder) => `${folder} is a file; name another folder`,
+      },
+      'check',
+    )
+    expect(code).toBe(1)
+    expect(out).toContain(
+      '✗ data folder: /site/gateway.yaml:4:7 data: /site/data is a file; name another folder\n',
+    )
+  })
+})
+
 describe('a gateway whose log another erpgw process holds', () => {
   test('waits for it, with one line of explanation, and goes on', async () => {
     const { code, err, opened, ms } = await run({ times: 8 })

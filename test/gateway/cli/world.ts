@@ -53,6 +53,7 @@ export async function erpgwIn(there: Partial<World>, ...argv: readonly string[])
       return true
     },
     folderProblem: () => null,
+    makeDataFolder: () => null,
     ask: unreachable,
     open: unreachable,
     inspect: unreachable,

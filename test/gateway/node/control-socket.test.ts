@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,6 +14,8 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }))
 test('carries a request and its answer, to this user only; nobody there is null', async () => {
   const path = join(folder, 'control.sock')
   expect(await askGateway(path, { verb: 'status' })).toBeNull()
+  writeFileSync(join(folder, 'file'), '')
+  expect(await askGateway(join(folder, 'file', 'control.sock'), { verb: 'status' })).toBeNull()
   const server = await serveControlSocket(path, async (request) => ({
     ok: true,
     value: { echo: JSON.stringify(request) },
