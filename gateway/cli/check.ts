@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import type { Check } from '../../adapters/contract.ts'
 import type { FeedConfig, SourceConfig } from '../config/model.ts'
+import type { SourceCheck } from '../lane/check.ts'
 import { LogError } from '../log/errors.ts'
 import { loadMapping } from '../mapping/definition.ts'
 import { type MappingTestResult, runMappingTests } from '../mapping/mapping-tests.ts'
@@ -9,11 +9,12 @@ import { sanitise } from '../sanitise.ts'
 import { type Configured, readConfiguration, settingProblem } from './configuration.ts'
 import { CommandFailure, EXIT } from './failure.ts'
 import { inspecting } from './inspecting.ts'
+import { tellMissing } from './missing-fields.ts'
 import type { World } from './world.ts'
 
 /**
- * `erpgw check`: config, the mappings' own examples, the log's folder, and of each source connection and permissions;
- * each with what to do. Changes nothing.
+ * `erpgw check`: config, the mappings' own examples, the log's folder, and of each source connection, permissions and the
+ * fields that its mappings read; each with what to do. Changes nothing.
  */
 export async function checkAll(world: World, configPath: string): Promise<number> {
   const configured = readConfiguration(world, configPath)
@@ -21,7 +22,7 @@ export async function checkAll(world: World, configPath: string): Promise<number
   for (const notice of configured.notices) world.out(`  note: ${sanitise(mistakeText(notice))}\n`)
   const failures = [checkLog(world, configured), ...checkMappings(world, configured)]
   for (const source of Object.values(configured.config.sources)) {
-    failures.push(await checkSource(world, configured, source))
+    failures.push(...(await checkSource(world, configured, source)))
   }
   const failed = failures.filter((failure) => failure).length
   if (failed === 0) return EXIT.ok
@@ -77,22 +78,28 @@ function runExamples(world: World, configured: Configured, name: string): readon
   return runMappingTests(loaded.definition, language.schemas.entity(loaded.definition.entity))
 }
 
-async function checkSource(world: World, configured: Configured, source: SourceConfig): Promise<boolean> {
+/** Of the source itself, and of each feed once the source can be read. */
+async function checkSource(
+  world: World,
+  configured: Configured,
+  source: SourceConfig,
+): Promise<readonly boolean[]> {
   const check = await askSource(world, configured, source.name)
   if (check.ok) world.out(`✓ source ${source.name} can be read\n`)
   else tell(world, `source ${source.name}`, check.reason)
   for (const feed of Object.values(source.feeds)) {
     world.out(`  ${feed.name}: ${feed.mapping}, ${strategyOf(feed)}\n`)
   }
-  if (!check.ok) return true
-  for (const note of check.notes ?? []) world.out(`  note: ${sanitise(note)}\n`)
-  return false
+  if (!check.ok) return [true]
+  for (const note of check.notes) world.out(`  note: ${sanitise(note)}\n`)
+  const feeds = Object.entries(check.missing)
+  return [false, ...feeds.map(([feed, missing]) => tellMissing(world, `${source.name}.${feed}`, missing))]
 }
 
-async function askSource(world: World, configured: Configured, name: string): Promise<Check> {
+async function askSource(world: World, configured: Configured, name: string): Promise<SourceCheck> {
   try {
     const check = await inspecting(world, configured, name, (source) => source.request({ verb: 'check' }))
-    return check as unknown as Check
+    return check as unknown as SourceCheck
   } catch (error) {
     return { ok: false, reason: error instanceof Error ? error.message : String(error) }
   }

@@ -11,6 +11,7 @@ import { EXIT } from './failure.ts'
 import { inspecting } from './inspecting.ts'
 import { LANE_HEADINGS, laneRows } from './lane-rows.ts'
 import { carryOut } from './lane-verbs.ts'
+import { tellMissing } from './missing-fields.ts'
 import { requireLane } from './names.ts'
 import { textTable } from './text-table.ts'
 import type { World } from './world.ts'
@@ -63,7 +64,7 @@ export async function preview(
   if (looked.records.length === 0) {
     world.out(`Nothing is there: ${sanitise(placeOf(configured.config, sourceName, feed))}\n`)
   }
-  return EXIT.ok
+  return tellMissing(world, `${sourceName}.${feed}`, looked.missing) ? EXIT.failed : EXIT.ok
 }
 
 /** Settings of connections and feeds that say where an adapter looks. */

@@ -1,5 +1,7 @@
 import type { FeedShape, Json, SourceRecord } from '../../adapters/contract.ts'
 import type { Mapped, Mapping } from '../mapping/mapping.ts'
+import { missingFields } from '../mapping/missing-fields.ts'
+import type { Mistake } from '../mapping/mistake.ts'
 import type { SourceConnection } from './connection.ts'
 
 /** What `erpgw preview` shows: how the first records of a feed become events, and what is lost on the way. */
@@ -9,6 +11,8 @@ export type Preview = Readonly<{
   /** Source fields with the source's type names; empty where the source does not describe itself. */
   fields: Readonly<Record<string, string>>
   records: readonly Readonly<{ key: string; data: SourceRecord['data']; mapped: Mapped }>[]
+  /** What the mapping reads and the source does not have. */
+  missing: readonly Mistake[]
   /** Sentences about what the events will not show. */
   warnings: readonly string[]
 }>
@@ -36,6 +40,7 @@ export async function previewFeed(
     key: shape?.key ?? [],
     fields: shape?.fields ?? {},
     records: mapped,
+    missing: missingFields(mapping, shape?.fields ?? {}),
     warnings: [...unreadFields(shape, records, mapping), ...emptyTargets(mapped.map((one) => one.mapped))],
   }
 }
@@ -50,7 +55,8 @@ function unreadFields(
     ...records.flatMap((one) => Object.keys(one.data)),
   ])
   const top = [...known].filter((field) => !field.includes('.'))
-  const unread = top.filter((field) => !mapping.reads.includes(field))
+  const read = new Set(mapping.reads.map(({ path }) => path[0]))
+  const unread = top.filter((field) => !read.has(field))
   return unread.length === 0 ? [] : [`The mapping reads nothing from: ${unread.join(', ')}.`]
 }
 

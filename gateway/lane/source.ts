@@ -5,6 +5,7 @@ import type { FeedConfig, SourceConfig } from '../config/model.ts'
 import type { Mapping } from '../mapping/mapping.ts'
 import type { Ports } from '../ports.ts'
 import type { Keep } from '../topics.ts'
+import { checkSource } from './check.ts'
 import { SourceConnection, type TurnLimits } from './connection.ts'
 import { Lane } from './lane.ts'
 import type { LaneMutation, LanePorts } from './lane-options.ts'
@@ -120,7 +121,7 @@ export class Source {
       case 'status':
         return this.statuses() as unknown as Json
       case 'check':
-        return this.#check()
+        return (await checkSource(this.#options.mappings, this.#connection, this.#signal)) as unknown as Json
       case 'preview':
         return this.#preview(request.feed, request.limit)
       case 'wake':
@@ -198,18 +199,6 @@ export class Source {
     if (supervisor !== undefined) return supervisor
     const names = [...this.#supervisors.keys()].join(', ')
     throw new VerbRefused(`Source ${this.#options.source.name} has no feed ${feed}; it has: ${names}.`)
-  }
-
-  async #check(): Promise<Json> {
-    try {
-      const check = await this.#connection.turn('check', this.#signal, (session, signal) =>
-        session.check(signal),
-      )
-      return { ...check } as Json
-    } catch (error) {
-      if (error instanceof AdapterError) return { ok: false, reason: error.message }
-      throw error
-    }
   }
 
   async #preview(feed: string, limit: number): Promise<Json> {

@@ -4,7 +4,7 @@ import type { MappingDefinition } from './definition.ts'
 import type { EntitySchema } from './entity.ts'
 import { createExpressionEnvironment, type ExpressionEnvironment } from './expression.ts'
 import type { Mapped, Mapping, MappingSource } from './mapping.ts'
-import { type Mistake, suggestion } from './mistake.ts'
+import { inFileOrder, type Mistake, suggestion } from './mistake.ts'
 import { type Compiling, type Maker, Refusal, type Scope, type Table } from './rule.ts'
 import { readDateTime } from './rule-dates.ts'
 import { ADDED_FIELDS, compileTargets } from './rule-objects.ts'
@@ -55,7 +55,7 @@ export function compileMapping(
       name: definition.name,
       entity: schema.entity,
       version: versionOf(definition, schema, source),
-      reads: [...compiling.reads].sort(),
+      reads: compiling.reads,
       identity: schema.identity,
       volatile: schema.volatile,
       map: (record) => mapRecord(record, parts),
@@ -63,15 +63,8 @@ export function compileMapping(
   }
 }
 
-/** In the order of the file, which is how a person mends them. */
 function invalid(mistakes: readonly Mistake[]): CompiledMapping {
-  const sorted = mistakes.toSorted(
-    (left, right) =>
-      (left.file < right.file ? -1 : left.file > right.file ? 1 : 0) ||
-      left.line - right.line ||
-      left.column - right.column,
-  )
-  return { kind: 'invalid', mistakes: sorted }
+  return { kind: 'invalid', mistakes: inFileOrder(mistakes) }
 }
 
 function startCompiling(
@@ -86,8 +79,9 @@ function startCompiling(
     source,
     zone,
     tables: compileTables(entry(definition.written, 'tables'), mistakes),
-    reads: new Set(),
-    level: 0,
+    reads: [],
+    rows: [[]],
+    given: [],
     expressions(isInList) {
       const record = { record: { kind: 'text-fields' } } as const
       const known = environments.get(isInList)

@@ -15,7 +15,12 @@ export type Variables = Readonly<Record<string, ValueType>>
  * Which parts of a variable an expression looks at, so that only those are made ready for each
  * evaluation.
  */
-export type Reads = { readonly fields: Map<string, Reads>; elements: Reads | null }
+export type Reads = {
+  readonly fields: Map<string, Reads>
+  elements: Reads | null
+  /** `has()` asks whether it is there. */
+  isAsked?: boolean
+}
 
 /** What is known about a part of an expression. `reads` is null for values that are computed. */
 export type Typed = Readonly<{ type: ValueType; reads: Reads | null }>

@@ -81,7 +81,8 @@ function has(node: Call, scope: Scope): Typed {
   if (argument?.kind !== 'field' || node.args.length !== 1) {
     throw new ExpressionFault(node.start, 'has() asks for one field, as in has(data.dueDate)')
   }
-  check(argument, scope)
+  const { reads } = check(argument, scope)
+  if (reads !== null) reads.isAsked = true
   return computed({ kind: 'boolean', nullable: false })
 }
 

@@ -10,7 +10,7 @@ import {
 } from './activation.ts'
 import { Decimal } from './decimal.ts'
 import { celFunctions, celOperators, celType, Refused } from './expression-cel.ts'
-import { checkExpression, describe, type ValueType, type Variables } from './expression-check.ts'
+import { checkExpression, describe, type Reads, type ValueType, type Variables } from './expression-check.ts'
 import { BINARY_OPERATORS, type BinaryOperator, ExpressionFault, type Node } from './expression-tree.ts'
 import type { FieldType } from './field-type.ts'
 import type { Mistake, Place } from './mistake.ts'
@@ -39,6 +39,8 @@ export interface Expression {
   readonly kind: FieldType['kind']
   /** Top-level fields that it reads, by variable. */
   readonly reads: ReadonlyMap<string, readonly string[]>
+  /** Those of them that it asks for by `has()`, so that they may be missing. */
+  readonly asks: ReadonlyMap<string, readonly string[]>
   /**
    * Never throws. Values are JSON by variable; what is null or absent in them is absent to the
    * expression.
@@ -111,6 +113,10 @@ export function compileExpression(
   }
 }
 
+function askedFields({ fields }: Reads): readonly string[] {
+  return [...fields].flatMap(([name, { isAsked }]) => (isAsked === true ? [name] : []))
+}
+
 function compile(
   text: string,
   environment: ExpressionEnvironment,
@@ -134,6 +140,7 @@ function compile(
     text,
     kind,
     reads: new Map([...reads].map(([name, read]) => [name, [...read.fields.keys()]])),
+    asks: new Map([...reads].map(([name, read]) => [name, askedFields(read)])),
     evaluate: (values) => evaluate(parsed.run, prepared, values),
   }
 }

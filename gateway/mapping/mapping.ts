@@ -1,5 +1,6 @@
 import type { SourceRecord } from '../../adapters/contract.ts'
 import type { EventData } from '../event.ts'
+import type { Place } from './mistake.ts'
 
 /** What the gateway knows besides the record when it maps one. */
 export type MappingSource = Readonly<{
@@ -36,14 +37,29 @@ export type Mapped = Readonly<
     }
 >
 
+/** A source field that a rule reads, and where that is written. */
+export type FieldRead = Readonly<{
+  /** Names from the record down, through lists: `lines`, `quantity`. */
+  path: FieldPath
+  /**
+   * Fields that must be there for the rule to read this one: those of `optional` rules, also its own, and the lists
+   * around it.
+   */
+  given: readonly FieldPath[]
+  /** The place, and the setting in the mapping: `fields.lines.fields.ordered.from`. */
+  at: Place & Readonly<{ field: string }>
+}>
+
+export type FieldPath = readonly string[]
+
 /** A mapping, compiled once: pure, no clock, no randomness, no I/O. */
 export type Mapping = Readonly<{
   name: string
   entity: string
   /** Changes with every change of meaning: a hash over the effective rules, tables and schema version. */
   version: string
-  /** Top-level source fields that rules read; the others do not matter to it. */
-  reads: readonly string[]
+  /** Every source field that a rule reads; the others do not matter to it. */
+  reads: readonly FieldRead[]
   /** Top-level fields of `data` that make up the identity, kept in a deletion's data. */
   identity: readonly string[]
   /** Top-level fields of `data` that are not part of the content. */

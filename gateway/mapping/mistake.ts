@@ -35,6 +35,16 @@ export function mistakesText(mistakes: readonly Mistake[]): string {
   return mistakes.map(mistakeText).join('\n')
 }
 
+/** In the order of the files, which is how a person mends them. */
+export function inFileOrder(mistakes: readonly Mistake[]): readonly Mistake[] {
+  return mistakes.toSorted(
+    (left, right) =>
+      (left.file < right.file ? -1 : left.file > right.file ? 1 : 0) ||
+      left.line - right.line ||
+      left.column - right.column,
+  )
+}
+
 const NAMES_SHOWN_MAX = 12
 
 /** ` (did you mean "x"?)`, or the valid names when none is near and they are few, or nothing. */

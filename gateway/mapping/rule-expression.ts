@@ -2,6 +2,7 @@ import type { Json } from '../../adapters/contract.ts'
 import { compileExpression, type Evaluated } from './expression.ts'
 import type { FieldType } from './field-type.ts'
 import type { Compiling, Scope } from './rule.ts'
+import { noteRead, pathFrom } from './source-field.ts'
 import { mistakeAt, type Written } from './written.ts'
 
 /** An expression on a row: `record` is the row, `parent` the row around it. */
@@ -21,15 +22,25 @@ export function compileRowExpression(
     return null
   }
   const where = { ...written.place, field: written.path }
-  const compiled = compileExpression(written.text, compiling.expressions(compiling.level > 0), where, gives)
+  const compiled = compileExpression(
+    written.text,
+    compiling.expressions(compiling.rows.length > 1),
+    where,
+    gives,
+  )
   if (compiled.kind === 'invalid') {
     compiling.mistakes.push({ ...compiled.mistake, ...written.placeIn(compiled.offset) })
     return null
   }
   const { expression } = compiled
-  const ofRecord = compiling.level === 0 ? 'record' : compiling.level === 1 ? 'parent' : null
-  for (const name of ofRecord === null ? [] : (expression.reads.get(ofRecord) ?? []))
-    compiling.reads.add(name)
+  for (const [ups, variable] of ['record', 'parent'].entries()) {
+    const asked = expression.asks.get(variable) ?? []
+    for (const name of expression.reads.get(variable) ?? []) {
+      const path = pathFrom(compiling, ups, [name])
+      const given = asked.includes(name) ? [...compiling.given, path] : compiling.given
+      noteRead(written, path, { ...compiling, given })
+    }
+  }
   return {
     kind: expression.kind,
     evaluate(scope) {

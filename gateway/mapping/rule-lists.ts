@@ -15,7 +15,7 @@ import {
 } from './rule.ts'
 import { openOptions, type RuleOptions } from './rule-options.ts'
 import { missing } from './rule-value.ts'
-import { compileSourceField, readText, type SourceField } from './source-field.ts'
+import { compileSourceField, noteRead, readText, type SourceField } from './source-field.ts'
 import type { WrittenMap } from './written.ts'
 
 /**
@@ -28,7 +28,12 @@ export function listRule(written: WrittenMap, type: ListType, compiling: Compili
   const field = options.field('from', true)
   const isOptional = options.flag('optional')
   if (isOptional && !type.nullable) options.fail('the event needs this list, so it cannot be "optional"')
-  const inner: Compiling = { ...compiling, level: compiling.level + 1 }
+  const path = field?.path ?? []
+  const inner: Compiling = {
+    ...compiling,
+    rows: [...compiling.rows, path],
+    given: [...compiling.given, path],
+  }
   const element = compileElement(options, type.of, inner)
   const order = compileOrder(options, type.of)
   if (field === null) return BROKEN
@@ -94,6 +99,11 @@ function compileSelect(options: RuleOptions, field: SourceField, compiling: Comp
     return () => []
   }
   const names = [...written.entries.keys()]
+  for (const [name, { key: place, value }] of written.entries)
+    noteRead({ place, path: value.path }, [...field.path, name], {
+      ...compiling,
+      given: [...compiling.given, field.path],
+    })
   const ours = [...written.entries.values()].map(({ value }) => compileSourceField(value, compiling))
   const known = ours.filter((one) => one !== null)
   let grouped: Readonly<{ rows: readonly Json[]; groups: ReadonlyMap<string, readonly Placed[]> }> | null =

@@ -6,7 +6,7 @@ import { type CompiledRule, type Compiling, Refusal, type Scope, type Table } fr
 import { compileNumber, NUMBER_KEYS } from './rule-number.ts'
 import { openOptions, type RuleOptions } from './rule-options.ts'
 import { empty, missing, refused, VALUE_KEYS, valueRule } from './rule-value.ts'
-import { readText, type SourceField } from './source-field.ts'
+import { readText, type SourceField, whereOptional } from './source-field.ts'
 import type { WrittenMap } from './written.ts'
 
 /** Money: `{value, currency}`. */
@@ -113,9 +113,10 @@ function compileParts(options: RuleOptions, compiling: Compiling) {
   const parts: { name: string; apply: CompiledRule['apply'] }[] = []
   const base = options.at('base')
   if (base?.kind === 'map') {
-    const inner = openOptions(base, [...VALUE_KEYS, ...NUMBER_KEYS, 'unit', 'units'], compiling)
-    const number = compileNumber(inner, compiling)
-    const unitOf = compileUnit(inner, inner.table('units') ?? options.table('units'), compiling)
+    const within = whereOptional(base, compiling)
+    const inner = openOptions(base, [...VALUE_KEYS, ...NUMBER_KEYS, 'unit', 'units'], within)
+    const number = compileNumber(inner, within)
+    const unitOf = compileUnit(inner, inner.table('units') ?? options.table('units'), within)
     const { apply } = valueRule(inner, { kind: 'decimal', nullable: true }, (text, scope, field) => {
       const unit = unitOf(scope)
       if (unit instanceof Refusal) return unit

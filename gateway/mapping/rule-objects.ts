@@ -19,7 +19,7 @@ import { amountRule, quantityRule } from './rule-money.ts'
 import { openOptions } from './rule-options.ts'
 import { booleanRule, decimalRule, integerRule, textRule, textsRule } from './rule-scalars.ts'
 import { missing } from './rule-value.ts'
-import { readText } from './source-field.ts'
+import { readText, whereOptional } from './source-field.ts'
 import { entry, mistakeAt, mistakeAtKey, type Written, type WrittenMap } from './written.ts'
 
 /**
@@ -95,11 +95,12 @@ function compileRule(
     mistakes.push(mistakeAt(as ?? written, wrongKind(kind, type)))
     return BROKEN
   }
+  const within = whereOptional(written, compiling)
   if (type.kind === 'object' || type.kind === 'list') {
-    const structured = compileStructured(kind, written, type, compiling, enclosing)
+    const structured = compileStructured(kind, written, type, within, enclosing)
     if (structured !== null) return structured
   }
-  return compileScalar(kind, written, type, compiling, enclosing)
+  return compileScalar(kind, written, type, within, enclosing)
 }
 
 /** `TARGET: FIELD` is text as it stands. */

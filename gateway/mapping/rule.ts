@@ -1,7 +1,7 @@
 import type { Json } from '../../adapters/contract.ts'
 import type { ExpressionEnvironment } from './expression.ts'
 import type { FieldType, ObjectType } from './field-type.ts'
-import type { MappingSource } from './mapping.ts'
+import type { FieldPath, FieldRead, MappingSource } from './mapping.ts'
 import type { Mistake } from './mistake.ts'
 import type { Written, WrittenMap } from './written.ts'
 import type { Zone } from './zone.ts'
@@ -59,12 +59,17 @@ export type Compiling = Readonly<{
   tables: ReadonlyMap<string, Table>
   source: MappingSource
   zone: Zone
-  /** Top-level fields of the record that rules read. */
-  reads: Set<string>
+  /** What rules read of the record is collected on the way, too. */
+  reads: FieldRead[]
   /** What expressions see: `record`, and inside a list `parent`. */
   expressions(isInList: boolean): ExpressionEnvironment
-  /** How many lists of the event enclose the rule: so many times may a path go up. */
-  level: number
+  /**
+   * Where in the record the rows are that enclose the rule: the record itself, then those of each list around it. A
+   * path may go up through all of them.
+   */
+  rows: readonly FieldPath[]
+  /** Fields that must be there for the rule to read anything. */
+  given: readonly FieldPath[]
   /** Compiles the rule of one target. */
   rule(written: Written, type: FieldType, compiling: Compiling): CompiledRule
   /** Compiles a map of targets. */

@@ -1,11 +1,14 @@
 import type { Json } from '../../adapters/contract.ts'
+import type { FieldPath } from './mapping.ts'
 import { type Compiling, isRow, Refusal, type Row, refuse, type Scope } from './rule.ts'
-import { mistakeAt, type Written } from './written.ts'
+import { entry, mistakeAt, type Written, type WrittenMap } from './written.ts'
 
 /** A field of the source, found by its path. */
 export type SourceField = Readonly<{
   /** As messages name it. */
   name: string
+  /** From the record down. */
+  path: FieldPath
   /** Undefined where the record has no such field. */
   read(scope: Scope): Json | undefined
   /** The whole path in this scope, `EKPO[1].MATNR`. */
@@ -23,33 +26,68 @@ export function compileSourceField(written: Written, compiling: Compiling): Sour
     compiling.mistakes.push(mistakeAt(written, 'the name of a source field is needed here'))
     return null
   }
-  const steps = written.text.split('/')
-  const ups = steps.findIndex((step) => step !== '..')
-  if (ups === -1 || steps.indexOf('..', ups) !== -1 || steps.includes('')) {
+  const steps = stepsOf(written.text)
+  if (steps === null) {
     compiling.mistakes.push(mistakeAt(written, 'a path is written FIELD, ../FIELD or FIELD/FIELD'))
     return null
   }
-  if (ups > compiling.level) {
-    const message = [`nothing lies around the record itself`, `only one row lies around it`][compiling.level]
+  const { ups, names } = steps
+  const around = compiling.rows.length - 1
+  if (ups > around) {
+    const message = [`nothing lies around the record itself`, `only one row lies around it`][around]
     compiling.mistakes.push(
-      mistakeAt(
-        written,
-        `"${written.text}" goes up too far: ${message ?? `${compiling.level} rows lie around it`}`,
-      ),
+      mistakeAt(written, `"${written.text}" goes up too far: ${message ?? `${around} rows lie around it`}`),
     )
     return null
   }
-  const names = steps.slice(ups).map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'))
+  const path = pathFrom(compiling, ups, names)
+  noteRead(written, path, compiling)
   const [first = '', ...inner] = names
-  if (ups === compiling.level) compiling.reads.add(first)
   const name = names.join('/')
   const { line } = written.place
   return {
     name,
+    path,
     read: reader(ups, first, inner),
     place: (scope) => up(scope, ups).prefix + name,
     refuse: (scope, code, reason) => refuse(up(scope, ups), code, name, line, reason),
   }
+}
+
+/** Notes that a rule reads a field. */
+export function noteRead(
+  written: Pick<Written, 'place' | 'path'>,
+  path: FieldPath,
+  compiling: Compiling,
+): void {
+  const { given } = compiling
+  compiling.reads.push({ path, given, at: { ...written.place, field: written.path } })
+}
+
+/** Where in the record a field lies that is found from the row of the rule, so many rows up. */
+export function pathFrom({ rows }: Compiling, ups: number, names: readonly string[]): FieldPath {
+  return [...(rows.at(-1 - ups) ?? []), ...names]
+}
+
+/** What a rule is compiled with that may be `optional`: where its field is not there, it reads nothing else either. */
+export function whereOptional(written: WrittenMap, compiling: Compiling): Compiling {
+  const optional = entry(written, 'optional')
+  const from = entry(written, 'from')
+  if (from === null || optional?.kind !== 'boolean' || !optional.value) return compiling
+  const parts = from.kind === 'list' ? from.items : [from]
+  const paths = parts.flatMap((part) => {
+    const steps = part.kind === 'text' ? stepsOf(part.text) : null
+    return steps === null ? [] : [pathFrom(compiling, steps.ups, steps.names)]
+  })
+  return { ...compiling, given: [...compiling.given, ...paths] }
+}
+
+/** The parts of a path; null where it is not written as one. */
+function stepsOf(text: string): Readonly<{ ups: number; names: readonly string[] }> | null {
+  const steps = text.split('/')
+  const ups = steps.findIndex((step) => step !== '..')
+  if (ups === -1 || steps.indexOf('..', ups) !== -1 || steps.includes('')) return null
+  return { ups, names: steps.slice(ups).map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~')) }
 }
 
 function reader(ups: number, first: string, inner: readonly string[]): (scope: Scope) => Json | undefined {
@@ -107,6 +145,7 @@ export function joined(fields: readonly SourceField[]): SourceField | null {
   const name = fields.map((field) => field.name).join(' ')
   return {
     name,
+    path: first.path,
     read(scope) {
       const parts: string[] = []
       for (const field of fields) {

@@ -6,7 +6,7 @@ import { installation } from '../kit/gateway-process.ts'
 import { readRecords } from '../kit/log-reading.ts'
 import { describeWithService } from '../kit/services.ts'
 import { startDingTalk } from '../lab/dingtalk/server.ts'
-import { addArticles, configOf, openShop } from './shop/shop.ts'
+import { addArticles, configOf, MAPPING, openShop } from './shop/shop.ts'
 import { until } from './shop/until.ts'
 
 describe('the command line in an empty folder', () => {
@@ -125,6 +125,23 @@ describeWithService('postgres', 'the command line beside a running gateway', (po
     const ended = await running.ended
     expect(ended.code, ended.err).toBe(0)
     for (const line of ended.err.trim().split('\n')) expect(JSON.parse(line)).toHaveProperty('message')
+  })
+
+  test('a mapping that reads a column which the table lacks fails check and preview, with line and the nearest column', async () => {
+    await using shop = await openShop(postgres)
+    shop.write('mappings/shop/item.yaml', MAPPING.replace('name: name', 'name: nmae'))
+    for (const verb of [['check'], ['preview', 'erp', 'articles']]) {
+      const { out } = await shop.must(1, ...verb)
+      expect(out).toMatch(
+        /✗ feed erp\.articles: .*\n.*item\.yaml:7:\d+ fields\.item\.name: .*no field "nmae" \(did you mean "name"\?\)/,
+      )
+      // No file has come yet, so nobody knows its columns.
+      expect(out).not.toContain('✗ feed files.dropped')
+    }
+    shop.write('drop/a.csv', 'code,name,grp\n1,Bolt,no\n')
+    expect((await shop.must(1, 'check')).out).toContain('✗ feed files.dropped')
+    shop.write('mappings/shop/item.yaml', MAPPING)
+    await shop.must(0, 'check')
   })
 
   test('an unreachable server and a wrong password are said in a sentence, by check, preview and run', async () => {

@@ -91,7 +91,7 @@ function toyMapping(entity: string, version: string): Mapping {
     name: `toy/${entity}`,
     entity,
     version,
-    reads: ['number', 'status', 'amount', 'mark'],
+    reads: [],
     identity: ['number'],
     volatile: [],
     map: mapRecord,

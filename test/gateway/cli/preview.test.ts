@@ -3,7 +3,7 @@ import type { World } from '../../../gateway/cli/world.ts'
 import { erpgwIn, SITE } from './world.ts'
 
 test('preview of nothing says what was looked for', async () => {
-  const found = { entity: 'payment', key: [], fields: {}, records: [], warnings: [] }
+  const found = { entity: 'payment', key: [], fields: {}, records: [], missing: [], warnings: [] }
   const source = { request: async () => found, close: async () => undefined }
   const inspect = (() => source) as unknown as World['inspect']
   const { code, out } = await erpgwIn({ ...SITE, inspect }, 'preview', 'erp', 'payments')

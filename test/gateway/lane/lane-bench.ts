@@ -36,7 +36,7 @@ export function toyMapping(version = 'v1', change: (data: Row) => Row = (data) =
     name: 'toy/payment',
     entity: 'payment',
     version,
-    reads: ['number', 'amount'],
+    reads: [],
     identity: ['number'],
     volatile: ['changedAt'],
     map(source) {

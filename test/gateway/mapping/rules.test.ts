@@ -314,7 +314,7 @@ moment: { as: latest, of: lines.at }`
       { size: '4.50' },
       { size: '6.00' },
     ])
-    expect(mapping.reads).toEqual(['F', 'K', 'L'])
+    expect(mapping.reads.map(({ path }) => path.join('/'))).toEqual(['K', 'L', 'L/N', 'L/Q', 'F', 'K'])
     expect(fieldOf(mapping.map(recordOf({ F: '3.333', L })), 'lines')).toContain('has more than 2 decimals')
   })
 })
