@@ -1,25 +1,34 @@
 import type { Check } from '../contract.ts'
 import { AdapterError } from '../errors.ts'
-import { inSnapshot, planFeed } from './plan.ts'
+import { readFuture } from './heights.ts'
+import type { Plan } from './plan.ts'
+import { inSnapshot, planFeed, typeAt } from './plan.ts'
 import type { Feed } from './settings.ts'
+import type { Stage } from './stages.ts'
 import { stagesOf } from './stages.ts'
-import type { Statement, Transport } from './transport.ts'
+import type { Row, Statement, Transport } from './transport.ts'
 
 /**
- * Whether every feed can be read, and what a person should know: a missing index, an account that may write. It reads
- * no rows of the feeds.
+ * Whether every feed can be read, and what a person should know: a missing index, an account that may write, clocks that
+ * disagree. Of the rows it reads the highest cursor value alone, and only where an index has it ready.
  */
 export async function checkFeeds(
   transport: Transport,
   feeds: Readonly<Record<string, Feed>>,
+  zone: string,
   signal: AbortSignal,
 ): Promise<Check> {
+  const asking: Asking = { transport, zone, signal }
   try {
     const notes: string[] = []
-    for (const statement of transport.dialect.advice(null))
-      notes.push(...(await ask(transport, statement, signal)))
-    for (const [name, feed] of Object.entries(feeds))
-      notes.push(...(await checkFeed(transport, name, feed, signal)))
+    for (const statement of transport.dialect.advice(null)) notes.push(...(await textsOf(asking, statement)))
+    const local: string[] = []
+    for (const [name, feed] of Object.entries(feeds)) {
+      const found = await checkFeed(asking, name, feed)
+      notes.push(...found.notes.map((note) => `Feed ${name}: ${note}`))
+      local.push(...found.local.map((field) => `${name}.${field}`))
+    }
+    notes.push(...(await advised(() => aboutZone(asking, local))))
     return notes.length === 0 ? { ok: true } : { ok: true, notes }
   } catch (error) {
     if (error instanceof AdapterError) return { ok: false, reason: error.message }
@@ -42,42 +51,99 @@ export async function identityOf(transport: Transport, signal: AbortSignal): Pro
   return null
 }
 
+type Asking = Readonly<{ transport: Transport; zone: string; signal: AbortSignal }>
+
+/** Notes on a feed, and those of its fields that hold a time without a zone. */
 async function checkFeed(
-  transport: Transport,
+  asking: Asking,
   name: string,
   feed: Feed,
-  signal: AbortSignal,
-): Promise<readonly string[]> {
-  const notes: string[] = []
+): Promise<Readonly<{ notes: readonly string[]; local: readonly string[] }>> {
+  const { transport, signal } = asking
   const { dialect } = transport
   const plan = await inSnapshot(transport, signal, (snapshot) =>
     planFeed(dialect, snapshot, name, feed, signal),
   )
+  const stages = feed.cursor.strategy === 'watermark' ? stagesOf(plan, feed, feed.cursor) : []
   const cursor = feed.cursor.strategy === 'watermark' ? feed.cursor.columns : []
-  if (feed.cursor.strategy === 'watermark') stagesOf(plan, feed, feed.cursor)
   const subjects = feed.table === undefined ? [] : [{ table: feed.table, key: feed.key, cursor }]
   for (const { table, key, cursor: own } of feed.lines)
     subjects.push({ table, key, cursor: own?.columns ?? [] })
+  const notes: string[] = []
   for (const subject of subjects) {
-    for (const statement of dialect.advice(subject)) {
-      for (const note of await ask(transport, statement, signal)) notes.push(`Feed ${name}: ${note}`)
-    }
+    for (const statement of dialect.advice(subject)) notes.push(...(await textsOf(asking, statement)))
   }
-  return notes
+  for (const stage of stages) {
+    const table = stage.lines === null ? feed.table : stage.lines.settings.table
+    // What the highest value of a select costs, nobody knows before a poll asks for it.
+    if (stage.kind === 'rising' && table !== undefined)
+      notes.push(...(await advised(() => aboutHeight(asking, plan, stage, table))))
+  }
+  const local = Object.entries(plan.fields).filter(([, type]) => dialect.cursorType(type) === 'local')
+  return { notes, local: local.map(([field]) => field) }
 }
 
-async function ask(
-  transport: Transport,
-  statement: Statement,
-  signal: AbortSignal,
+/** Whether the highest cursor value of a table is had at once, and if so, whether it lies in the future. */
+async function aboutHeight(
+  asking: Asking,
+  plan: Plan,
+  stage: Stage,
+  table: string,
 ): Promise<readonly string[]> {
+  const { transport, zone, signal } = asking
+  const { relation, cursor } = stage
+  const [place = 0] = cursor
+  const column = relation.columns[place] ?? ''
+  const [index] = await rowsOf(asking, transport.dialect.cursorIndex(table, column))
+  if (index === undefined) return []
+  if (index[0] !== null && index[0] !== undefined) return [index[0]]
+  const future = await inSnapshot(transport, signal, (snapshot) =>
+    readFuture(plan, stage, snapshot, zone, signal),
+  )
+  if (future === null) return []
+  const isZoned = transport.dialect.cursorType(typeAt(relation, place)) === 'instant'
+  const now = future.now.replace(/\.\d+/, '')
+  const clock = isZoned ? now : `${now} in the source's zone ${zone}`
+  const remedy = isZoned ? '' : ', or set another `zone` at the source where that one is wrong'
+  return [
+    `The newest ${column} of ${table} is ${future.highest}, but the database's clock says ${clock}. Until then each poll begins an overlap below that clock, and misses a change that is dated earlier. Mend such rows, or leave them out by a select${remedy}.`,
+  ]
+}
+
+const FIELDS_SHOWN_MAX = 8
+
+/** Whether the database fills in times by another clock than the source's. It matters to fields without a zone alone. */
+async function aboutZone(asking: Asking, local: readonly string[]): Promise<readonly string[]> {
+  if (local.length === 0) return []
+  const [row] = await rowsOf(asking, asking.transport.dialect.otherZone(asking.zone))
+  if (row === undefined) return []
+  const [own, ownClock, clock] = row
+  const more = local.length > FIELDS_SHOWN_MAX ? ` and ${local.length - FIELDS_SHOWN_MAX} more` : ''
+  const shown = `${local.slice(0, FIELDS_SHOWN_MAX).join(', ')}${more}`
+  return [
+    `The database's own zone is ${own} (${ownClock} now), that of the source is ${asking.zone} (${clock} now). What the database fills in by itself (now(), a default) is taken for another hour in the columns without a zone: ${shown}. Where they are filled so, set \`zone: ${own}\` at the source; where the ERP writes its own local time, all is well.`,
+  ]
+}
+
+/** The notes that a statement gives. */
+function textsOf(asking: Asking, statement: Statement): Promise<readonly string[]> {
+  return advised(async () => (await rowsOf(asking, statement)).flatMap((row) => row[0] ?? []))
+}
+
+/** Where the account may not ask, or the server does not know what is asked, a note says so: no poll needs the answer. */
+async function advised(notes: () => Promise<readonly string[]>): Promise<readonly string[]> {
   try {
-    const { rows } = await inSnapshot(transport, signal, (snapshot) =>
-      snapshot.query(statement.text, statement.parameters, signal),
-    )
-    return rows.flatMap((row) => row[0] ?? [])
+    return await notes()
   } catch (error) {
     if (!(error instanceof AdapterError) || error.remedy !== 'fix-config') throw error
     return [`Advice could not be had: ${error.message}`]
   }
+}
+
+async function rowsOf(
+  { transport, signal }: Asking,
+  { text, parameters }: Statement,
+): Promise<readonly Row[]> {
+  const { rows } = await inSnapshot(transport, signal, (snapshot) => snapshot.query(text, parameters, signal))
+  return rows
 }

@@ -64,6 +64,30 @@ export async function readTop(
   return { bound, high, isNumber, isBelowCursor: isBelow === '1', isFloorPassed: isPassed === '1' }
 }
 
+/** Clocks that tell the same time are this far apart at most. */
+const CLOCKS_APART_MS = 5 * 60_000
+
+/** The highest value of a time column that lies in the future, and the present as the column would hold it; else null. */
+export async function readFuture(
+  plan: Plan,
+  stage: Stage,
+  snapshot: Snapshot,
+  zone: string,
+  signal: AbortSignal,
+): Promise<Readonly<{ highest: string; now: string }> | null> {
+  const { dialect } = plan
+  const { parameters, bind } = binding()
+  const now = presentOf(plan, stage, zone, bind)
+  if (now === null) return null
+  const [first = ''] = listed(dialect, stage.relation, stage.cursor)
+  const isFuture = `${dialect.less(first, typeOf(stage), { ms: CLOCKS_APART_MS })} > ${now}`
+  const query = newest(dialect, stage, [first, now, `CASE WHEN ${isFuture} THEN 1 ELSE 0 END`], [], 1)
+  const [row] = (await snapshot.query(query, parameters, signal)).rows
+  if (row === undefined || row[2] !== '1') return null
+  const [highest = '', clock = ''] = present(row)
+  return { highest, now: clock }
+}
+
 /** More rows than this are not listed one by one: the cursor is written with every batch. */
 const EXCEPT_MAX = 200
 

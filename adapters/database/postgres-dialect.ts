@@ -53,10 +53,16 @@ export const postgresDialect: Dialect = {
     // Where a hardened server keeps the control file from this account: what the catalog tells.
     `SELECT 'postgres:' || d.oid || ':' || d.datname FROM pg_database d WHERE d.datname = current_database()`,
   ],
+  otherZone,
+  cursorIndex,
   advice: (subject) =>
     subject === null
       ? [ABOUT_SERVER]
-      : [writable(subject.table), uniqueness(subject.table, subject.key), ...aboutCursor(subject)],
+      : [
+          writable(subject.table),
+          uniqueness(subject.table, subject.key),
+          nullsAmong(subject.table, subject.cursor),
+        ],
 }
 
 function quote(name: string): string {
@@ -125,31 +131,45 @@ function uniqueness(table: string, key: readonly string[]): Statement {
   }
 }
 
-function aboutCursor(subject: Readonly<{ table: string; cursor: readonly string[] }>): readonly Statement[] {
-  const [first] = subject.cursor
-  if (first === undefined) return []
-  const index = binding()
-  const relation = regclass(subject.table, index.bind)
-  const nulls = binding()
-  return [
-    {
-      text: `SELECT 'No index of ${literal(subject.table)} begins with ${literal(first)}: every poll reads the whole table.'
-        FROM pg_class c WHERE c.oid = ${relation} AND c.relkind IN ('r', 'p', 'm') AND NOT EXISTS (
-          SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
-          WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL
-            AND a.attname = $${index.bind(first)}::text)`,
-      parameters: index.parameters,
-    },
-    {
-      // The statistics answer at once; looking for a null row could read the whole table.
-      text: `SELECT 'Rows without ' || s.attname || ' are read again at every poll; a select with coalesce gives them a value.'
-        FROM pg_stats s JOIN pg_namespace n ON n.nspname = s.schemaname
-        JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = s.tablename
-        WHERE c.oid = ${regclass(subject.table, nulls.bind)} AND s.null_frac > 0
-          AND s.attname::text = ANY ($${nulls.bind(arrayLiteral(subject.cursor))}::text::text[])`,
-      parameters: nulls.parameters,
-    },
-  ]
+/** Our own session is pinned to UTC; `reset_val` is what this account had without that. */
+function otherZone(zone: string): Statement {
+  const { parameters, bind } = binding()
+  const given = `$${bind(zone)}::text`
+  const clock = (of: string) => `to_char(now() AT TIME ZONE ${of}, 'HH24:MI')`
+  return {
+    // Hours are compared and not names: Etc/UTC is UTC. Over a year, since two zones may agree in winter only.
+    text: `SELECT s.reset_val, ${clock('s.reset_val')}, ${clock(given)} FROM pg_settings s
+      WHERE s.name = 'TimeZone' AND EXISTS (
+        SELECT FROM (SELECT now() + n * interval '1 month' FROM generate_series(0, 11) n) AS month(at)
+        WHERE at AT TIME ZONE s.reset_val <> at AT TIME ZONE ${given})`,
+    parameters,
+  }
+}
+
+function cursorIndex(table: string, column: string): Statement {
+  const { parameters, bind } = binding()
+  const relation = regclass(table, bind)
+  return {
+    text: `SELECT CASE WHEN NOT EXISTS (
+        SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
+        WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL AND a.attname = $${bind(column)}::text)
+      THEN 'No index of ${literal(table)} begins with ${literal(column)}: every poll reads the whole table.' END
+      FROM pg_class c WHERE c.oid = ${relation} AND c.relkind IN ('r', 'p', 'm')`,
+    parameters,
+  }
+}
+
+/** The statistics answer at once; looking for a null row could read the whole table. */
+function nullsAmong(table: string, columns: readonly string[]): Statement {
+  const { parameters, bind } = binding()
+  return {
+    text: `SELECT 'Rows without ' || s.attname || ' are read again at every poll; a select with coalesce gives them a value.'
+      FROM pg_stats s JOIN pg_namespace n ON n.nspname = s.schemaname
+      JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = s.tablename
+      WHERE c.oid = ${regclass(table, bind)} AND s.null_frac > 0
+        AND s.attname::text = ANY ($${bind(arrayLiteral(columns))}::text::text[])`,
+    parameters,
+  }
 }
 
 /** Inside a quoted SQL text. */

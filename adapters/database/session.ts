@@ -29,7 +29,7 @@ export function createSession(
     feed.cursor.strategy === 'watermark' ? { transport, name, feed, cursor: feed.cursor, context } : null
 
   return {
-    check: (signal) => checkFeeds(transport, feeds, signal),
+    check: (signal) => checkFeeds(transport, feeds, context.zone, signal),
     identity: (signal) => identityOf(transport, signal),
     discover: (signal) =>
       inSnapshot(transport, signal, async (snapshot) => {

@@ -69,6 +69,16 @@ export interface Dialect {
   readonly horizon: string | null
   /** Each one row, one column: who answers; from the most telling to what any account may ask. */
   identities(): readonly string[]
+  /**
+   * One row where the database's own zone, in which it fills in a local time by itself, has other hours than the given
+   * one, now or within a year: its name, its clock, and the clock of the given zone.
+   */
+  otherZone(zone: string): Statement
+  /**
+   * Of a table one row: null where an index begins with the column, so that the highest value is had at once, or else
+   * what a person should know. None for what is no table.
+   */
+  cursorIndex(table: string, column: string): Statement
   /** Each gives rows of one text: what a person should know about server, account and table. */
   advice(
     subject: Readonly<{ table: string; key: readonly string[]; cursor: readonly string[] }> | null,

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { OLDER_STATES } from './older-states.ts'
+import type { Reader } from './reader.ts'
 import { byTime, createReader, keysOf, recordsOf } from './reader.ts'
 import type { TableSource } from './tables.ts'
 
@@ -22,6 +23,13 @@ export function testSituations(makeSource: () => Promise<TableSource>): void {
 
 function situation(name: string, run: Situation['run']): Situation {
   return { name, run }
+}
+
+/** The notes of a check that finds the feed readable. */
+async function notesOf(reader: Reader): Promise<readonly string[]> {
+  const answer = await reader.session.check(NEVER)
+  expect(answer).toMatchObject({ ok: true })
+  return answer.ok ? (answer.notes ?? []) : []
 }
 
 const ALTERED = (
@@ -233,17 +241,62 @@ const SITUATIONS: readonly Situation[] = [
   }),
 
   situation('a check says what slows reading down or makes it unsafe', async (source, table) => {
-    await source.erp(`CREATE TABLE ${table} (no int, changed timestamp)`)
+    await source.erp(`CREATE TABLE ${table} (no int, changed timestamptz)`)
     const reader = createReader(await source.transport(), byTime(table))
-    const answer = await reader.session.check(NEVER)
-    const notes = answer.ok ? (answer.notes ?? []).join('\n') : ''
+    const notes = (await notesOf(reader)).join('\n')
     expect(notes).toContain('begins with changed: every poll reads the whole table')
     expect(notes).toContain('rows that share a key are rejected')
     expect(notes).toContain(`The account may change ${table}`)
     await source.erp(`ALTER TABLE ${table} ADD PRIMARY KEY (no); CREATE INDEX ON ${table} (changed, no)`)
-    const better = await reader.session.check(NEVER)
-    expect(better.ok && (better.notes ?? []).filter((note) => !note.includes('may change'))).toEqual([])
+    expect(await notesOf(reader)).toEqual([expect.stringContaining('may change')])
   }),
+
+  situation('a check says where the database keeps another time than the source', async (source, table) => {
+    await source.erp(
+      `CREATE TABLE ${table} (no int PRIMARY KEY, changed timestamptz, at timestamp(3), day date)`,
+    )
+    const feed = { table, key: ['no'], cursor: { strategy: 'snapshot' } }
+    const aboutZone = async (zone: string, of: object = feed) => {
+      const reader = createReader(await source.transport(), of, { context: { zone } })
+      return (await notesOf(reader)).filter((note) => note.includes('zone'))
+    }
+    // No server of a test lies that far east.
+    const [note, ...more] = await aboutZone('Pacific/Kiritimati')
+    expect(more).toEqual([])
+    const [, own = ''] =
+      /own zone is (\S+) \(\d\d:\d\d now\), that of the source is Pacific/.exec(note ?? '') ?? []
+    expect(note).toContain('in the columns without a zone: docs.at.')
+    expect(note).toContain(`set \`zone: ${own}\` at the source`)
+    expect(await aboutZone(own)).toEqual([])
+    const select = `SELECT no, changed, day FROM ${table}`
+    const zoned = { select, key: ['no'], cursor: { strategy: 'snapshot' } }
+    expect(await aboutZone('Pacific/Kiritimati', zoned)).toEqual([])
+  }),
+
+  ...['timestamptz', 'timestamp', 'date'].map((type) =>
+    situation(
+      `a check says where the newest ${type} of a cursor lies in the future, once an index tells it`,
+      async (source, table) => {
+        await source.erp(
+          `CREATE TABLE ${table} (no int PRIMARY KEY, changed ${type});
+           INSERT INTO ${table} VALUES (1, '2999-12-31'), (2, '2026-03-01'), (3, NULL)`,
+        )
+        const reader = createReader(await source.transport(), byTime(table, '1d'), {
+          context: { zone: 'UTC' },
+        })
+        const now = type === 'timestamptz' ? 'now()' : `(now() AT TIME ZONE 'UTC')::${type}`
+        const aboutFuture = async () =>
+          (await notesOf(reader)).filter((note) => note.includes(`The newest changed of ${table}`))
+        expect(await aboutFuture()).toEqual([])
+        await source.erp(`CREATE INDEX ON ${table} (changed)`)
+        const [note = ''] = await aboutFuture()
+        expect(note).toMatch(/^Feed docs: .* is 2999-12-31.*, but the database's clock says \d{4}-\d\d-\d\d/)
+        expect(note.includes("in the source's zone UTC")).toBe(type !== 'timestamptz')
+        await source.erp(`UPDATE ${table} SET changed = ${now} WHERE no = 1`)
+        expect(await aboutFuture()).toEqual([])
+      },
+    ),
+  ),
 
   situation('values come as the database writes them', async (source, table) => {
     await source.erp(
