@@ -7,7 +7,7 @@ import { createLedger } from './ledger.ts'
 import type { Notice } from './notice.ts'
 import { createParcels } from './parcels.ts'
 import { recover } from './recovery.ts'
-import { resume } from './resume.ts'
+import { REMEMBERED_MS, resume } from './resume.ts'
 import {
   applyEnded,
   choose,
@@ -73,11 +73,14 @@ async function runSession(
     const position = await assignment.position()
     const group = `${identity}.open`
     const { noticePartitions } = work
-    const recovered = await recover(log, { input: { topic, partition }, group, noticePartitions, signal })
+    // Only the first session of a process has calls to learn of that it did not make itself.
+    const since = isFirst ? work.ports.runtime.wall() - REMEMBERED_MS : Number.POSITIVE_INFINITY
+    const input = { topic, partition }
+    const recovered = await recover(log, { input, group, noticePartitions, since, signal })
     const parcels = createParcels()
     const ledger = createLedger({
       writer,
-      input: { topic, partition },
+      input,
       group: `${work.gateway}.publisher`,
       openGroup: group,
       position,
@@ -85,7 +88,7 @@ async function runSession(
       parcels,
     })
     const waker = createWaker(work.ports.runtime)
-    const input = followInput(assignment, position ?? 0, waker.wake)
+    const following = followInput(assignment, position ?? 0, waker.wake)
     const state: Session['state'] = {
       crash: null,
       movedAt: work.ports.runtime.mono(),
@@ -100,7 +103,7 @@ async function runSession(
       results,
       parcels,
       ledger,
-      input,
+      input: following,
       waker,
       underWay: new Set<Promise<void>>(),
       ended: [...ended],
@@ -109,7 +112,7 @@ async function runSession(
     try {
       return await loop(session)
     } finally {
-      input.close()
+      following.close()
       // What is under way ends by itself within its deadline. The next session has to know how.
       await Promise.all(session.underWay)
     }

@@ -22,9 +22,16 @@ export type Recovered = Readonly<{
  */
 export async function recover(
   log: Log,
-  options: Readonly<{ input: TopicPartition; group: string; noticePartitions: number; signal: AbortSignal }>,
+  options: Readonly<{
+    input: TopicPartition
+    group: string
+    noticePartitions: number
+    /** Wall time from which on calls count against the limits of a minute. */
+    since: number
+    signal: AbortSignal
+  }>,
 ): Promise<Recovered> {
-  const { input, group, noticePartitions, signal } = options
+  const { input, group, noticePartitions, since, signal } = options
   const found = new Map<string, OpenNotice>()
   const calls = new Map<string, Readonly<{ notice: Notice; at: number }>>()
   const frontier = new Map<number, number>()
@@ -35,7 +42,7 @@ export async function recover(
     const end = await log.end(place, signal)
     committed.set(partition, from)
     // Where nothing was ever committed, nothing of this input partition can stand before this moment's end.
-    const start = Math.max(0, Math.min(from ?? end, end - LATELY_RECORDS))
+    const start = Math.min(from ?? end, await offsetBefore(log, place, end, since, signal))
     frontier.set(partition, end)
     for await (const chunk of log.readTo(place, start, { to: end, signal })) {
       for (const record of chunk.records) {
@@ -43,15 +50,33 @@ export async function recover(
         const notice = decodeNotice(record.value)
         if (!isFrom(input, notice)) continue
         note(found, notice, { partition, offset: record.offset })
-        if (notice.attempt > 0) calls.set(`${notice.id} ${notice.attempt}`, { notice, at: notice.at })
+        if (notice.attempt > 0 && notice.at >= since)
+          calls.set(`${notice.id} ${notice.attempt}`, { notice, at: notice.at })
       }
     }
   }
   return { open: [...found.values()].sort(byEvent), frontier, committed, calls: [...calls.values()] }
 }
 
-/** How far back a start looks for calls that count against the limits of a minute. */
-const LATELY_RECORDS = 200
+/** An offset with nothing behind `since` before it, found in steps that grow, each at the cost of one record. */
+async function offsetBefore(
+  log: Log,
+  place: TopicPartition,
+  end: number,
+  since: number,
+  signal: AbortSignal,
+): Promise<number> {
+  let offset = end
+  for (let back = LOOK_RECORDS; offset > 0; back *= 2) {
+    offset = Math.max(0, end - back)
+    for await (const { records } of log.readTo(place, offset, { to: offset + 1, signal })) {
+      if ((records[0]?.time ?? since) < since) return offset
+    }
+  }
+  return offset
+}
+
+const LOOK_RECORDS = 50
 
 function isFrom(input: TopicPartition, notice: Notice): boolean {
   return notice.input.topic === input.topic && notice.input.partition === input.partition

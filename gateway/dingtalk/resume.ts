@@ -52,7 +52,8 @@ export function resume(
 
 /** The longest pause of a webhook, and a clock that stepped far must not hold a notice up for longer. */
 const WAIT_MS_MAX = 750_000
-const REMEMBERED_MS = 60_000 + CALL_OVER_MS
+/** How long a call counts against the limits of a minute, from when it was begun. */
+export const REMEMBERED_MS = 60_000 + CALL_OVER_MS
 
 function resultOf({ notice }: OpenNotice, results: Results): Sent | 'not-called' | null {
   if (notice.state !== 'sending' || notice.sender !== results.sender) return null

@@ -65,6 +65,20 @@ describe('a webhook', () => {
     expect(world.dingtalk.requests.get('/robot/send')).toBe(36)
   })
 
+  test('gets at most 20 in a minute across a restart, whatever else was recorded meanwhile', async () => {
+    const world = await createWorld()
+    await tell(world, WEBHOOK, 18, 'A')
+    // Failed at once, and on record.
+    await tell(
+      world,
+      configWith([route('broken', { when: 'fails', to: [{ kind: 'person', person: 'lan' }] })]),
+      1_500,
+      'F',
+    )
+    await tell(world, WEBHOOK, 18, 'B')
+    expect(world.dingtalk.requests.get('/robot/send')).toBe(36)
+  })
+
   test('that shuts for ten minutes is left alone for ten minutes [F20]', async () => {
     const world = await createWorld()
     const from = world.time.now()
@@ -254,7 +268,7 @@ test('reading pauses while many notices are open, and nothing is lost', { timeou
 test('a restart reads what is open and not all that ever was', async () => {
   const world = await createWorld()
   await tell(world, PERSON, 600, 'A')
-  await world.pass(10_000)
+  await world.pass(120_000)
   let read = 0
   const ports = world.ports()
   const log: typeof ports.log = {
