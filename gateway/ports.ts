@@ -121,7 +121,7 @@ export interface Projection {
   apply(change: ProjectionChange): void
   /** How many batches of this pass have been noted by `apply`; 0 for a pass that is not known. */
   passBatches(pass: string): number
-  /** Published rows that the pass did not name, not deleted, read before `before`; in source-key order. */
+  /** Rows that the pass did not name, living or with a reject, read before `before`; in source-key order. */
   unseen(before: string, after: string | null, limit: number): readonly ProjectionRow[]
   /** Rows with `rejected` set, in source-key order. */
   rejected(after: string | null, limit: number): readonly ProjectionRow[]

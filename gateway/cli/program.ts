@@ -168,13 +168,13 @@ function addRejects(erpgw: Command, world: World, configOf: () => string, ended:
       .command('rejects')
       .description('show records that could not be understood, newest last')
       .option('-n, --limit <count>', 'how many', count, 20)
-      .option('--open', 'only those whose record has not been understood since')
+      .option('--open', 'only those that are still open')
       .option('--raw', 'with the raw bytes of the source')
       .action(async ({ limit, open, raw }: { limit: number; open?: boolean; raw?: boolean }) =>
         ended(await showRejects(world, configOf(), { limit, open: open === true, raw: raw === true })),
       ),
     'erpgw rejects --open --raw -n 3',
-  )
+  ).addHelpText('after', OPEN)
   example(
     rejects
       .command('retry')
@@ -193,6 +193,15 @@ function addRejects(erpgw: Command, world: World, configOf: () => string, ended:
     'erpgw rejects retry k3 payments',
   )
 }
+
+const OPEN = `
+A reject is open until its lane settles it:
+  a later version of the record was understood, or turned out to be what was published already;
+  the record is gone: reported as deleted, missing from a complete pass (a snapshot, a full file), or not found by
+    \`erpgw rejects retry\`;
+  the lane began a new lineage.
+A later reject of the same record stands in its place. What has no readable key is settled by the next complete pass
+without such; where a feed has no passes it stays open for as long as rejects are kept (log.keep.rejects).`
 
 function addLaneVerbs(erpgw: Command, world: World, configOf: () => string): void {
   for (const verb of ['pause', 'resume'] as const) {

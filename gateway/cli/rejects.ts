@@ -78,10 +78,10 @@ async function everyPlace(
 }
 
 function placeOf(record: LogRecord): readonly RejectPlace[] {
-  const { topic, partition, offset, time, key, value } = record
+  const { topic, partition, offset, key, value } = record
   if (key === null || value === null) return []
-  const { lineage, sourceKey, readOrder } = decodeReject(value)
-  return [{ topic, partition, offset, time, key, lineage, sourceKey, readOrder }]
+  const { lineage, sourceKey } = decodeReject(value)
+  return [{ topic, partition, offset, key, lineage, sourceKey }]
 }
 
 /** The source's bytes, what is no UTF-8 among them as `\\xNN`, nothing that a terminal would obey. */

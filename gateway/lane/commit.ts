@@ -16,7 +16,7 @@ import { type LaneOptions, laneName } from './lane-options.ts'
 import { LaneStop } from './lane-stop.ts'
 import { advance, type OpenLane, placeName, takeExpired } from './open.ts'
 import { repeatedKeys } from './reads.ts'
-import { rejectDraft } from './reject-record.ts'
+import { rejectDraft, settledDraft } from './reject-record.ts'
 import type { View } from './view.ts'
 
 /** Of event values in one transaction: below what the embedded log takes, with room for keys and bookkeeping. */
@@ -69,6 +69,12 @@ export async function commit(
       finding: null,
     })),
   ]
+  const versions = repeatedKeys(items)
+  const settled = settledKeys(change).map((key) => ({
+    key,
+    draft: settledDraft(options.gateway, laneName(options), key),
+    finding: null,
+  }))
   const more = [
     ...forgetMarkDrafts(
       options.gateway,
@@ -78,8 +84,7 @@ export async function commit(
     ...marks.drafts,
     ...change.extra,
   ]
-  const slices = sliced(items)
-  const versions = repeatedKeys(items)
+  const slices = sliced([...items, ...settled])
   failpoints.hit('lane.before-transact')
   const early = options.mutations?.has('projection-before-commit') === true
   if (early) applyChange(options, lane, change, [])
@@ -87,7 +92,7 @@ export async function commit(
     const ahead = cursorDraft(options.gateway, { ...change.record, sequence: lane.record.sequence + 1, at })
     await lane.writer.transact({ records: [ahead] }, signal)
   }
-  const placed: PlacedFinding[] = []
+  const placed: PlacedItem[] = []
   for (const [index, slice] of slices.entries()) {
     const isLast = index === slices.length - 1
     const drafts = [...slice.map(({ draft }) => draft), ...(isLast ? more : [])]
@@ -111,9 +116,16 @@ export async function commit(
   failpoints.hit('lane.after-apply')
 }
 
-/** A record to append for a source key; `finding` null where it is a reject. */
+/** A record to append for a source key; `finding` null where it is a reject, or takes one back. */
 type Item = Readonly<{ key: string; draft: Draft; finding: Finding | null }>
-type PlacedFinding = Readonly<{ finding: Finding; place: Placed }>
+type PlacedItem = Readonly<{ item: Item; place: Placed }>
+
+/** Source keys whose rejects, of this change or before it, are settled by it. */
+function settledKeys({ rejections, view }: Change): readonly string[] {
+  const understood = rejections.map(({ sourceKey }) => sourceKey)
+  const isSettled = (key: string) => (view.row(key)?.rejected ?? null) === null
+  return [...new Set([...view.settled(), ...understood.filter(isSettled)])]
+}
 
 async function transact(
   options: LaneOptions,
@@ -121,17 +133,17 @@ async function transact(
   drafts: readonly Draft[],
   record: CursorRecord,
   slice: readonly Item[],
-  placed: PlacedFinding[],
+  placed: PlacedItem[],
   signal: AbortSignal,
 ): Promise<void> {
   const cursor = cursorDraft(options.gateway, record)
   const places = placedOrStop(await lane.writer.transact({ records: [...drafts, cursor] }, signal))
-  const events: PlacedFinding[] = []
-  for (const [index, { finding }] of slice.entries()) {
+  const written = slice.flatMap((item, index): PlacedItem[] => {
     const place = places[index]
-    if (finding !== null && place !== undefined) events.push({ finding, place })
-  }
-  placed.push(...events)
+    return place === undefined ? [] : [{ item, place }]
+  })
+  for (const one of written) placed.push(one)
+  const events = written.filter(({ item }) => item.finding !== null)
   lane.record = withOffsets(
     options,
     record,
@@ -241,22 +253,23 @@ function applyChange(
   options: LaneOptions,
   lane: OpenLane,
   change: Change,
-  placed: readonly PlacedFinding[],
+  placed: readonly PlacedItem[],
 ): void {
-  const topic = entityTopic(options.mapping.entity)
   const positions: Record<string, number> = {}
-  for (const { finding, place } of placed) {
-    const row = change.view.owner(finding.row.recordKey)
+  for (const { item, place } of placed) {
+    const { finding, draft } = item
+    const row = finding === null ? null : change.view.owner(finding.row.recordKey)
     if (row !== null) change.view.put({ ...row, partition: place.partition, offset: place.offset })
-    const name = placeName(topic, place.partition)
+    // Where other feeds write the same entity, what stands between is not skipped but read by the next catch-up.
+    if (finding !== null && options.sharesEntity) continue
+    const name = placeName(draft.topic, place.partition)
     positions[name] = Math.max(positions[name] ?? 0, place.offset + 1)
   }
   const { rows, forgotten } = change.view.changes()
   lane.projection.apply({
     rows,
     forgotten,
-    // Where other feeds write the same entity, what stands between is not skipped but read by the next catch-up.
-    applied: advance(lane, options.sharesEntity ? {} : positions),
+    applied: advance(lane, positions),
     ...(change.seen === undefined ? {} : { seen: change.seen }),
   })
 }

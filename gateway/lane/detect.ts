@@ -178,6 +178,8 @@ function decide(read: Read, view: View, options: Deciding, found: Detected): voi
   if (record.op === 'delete') {
     if (row !== null && row.revision > 0 && !row.deleted) {
       found.findings.push(deletion(row, read.order, view, options))
+    } else if (row !== null && row.rejected !== null) {
+      view.put({ ...row, rejected: null, readOrder: read.order })
     } else {
       // An older version may still come, and must not be taken for a new record.
       touch(read, row ?? emptyRow(record.key), view)

@@ -12,7 +12,7 @@ import { LaneStop } from './lane-stop.ts'
 import { catchUp, type OpenLane, openLane } from './open.ts'
 import { endPass, followPass, seenIn } from './pass.ts'
 import { readsCounted } from './read-order.ts'
-import { emptyRow } from './rebuild.ts'
+import { emptyRow, settleReject } from './rebuild.ts'
 import { View } from './view.ts'
 import { LaneSource, newRun, ReadCounter, type Run, type Track, type Work, withRun } from './work.ts'
 
@@ -113,7 +113,7 @@ export class Lane {
   }
 
   /**
-   * Publishes what a fresh read of these source keys says; rejected rows that are gone are forgotten. Null where the
+   * Publishes what a fresh read of these source keys says; rejects of rows that are gone are settled. Null where the
    * source cannot read single rows.
    */
   async reread(
@@ -127,7 +127,10 @@ export class Lane {
     if (read === null) return null
     const counts = await this.#publish(work, read.records, read.count)
     const found = new Set(read.records.map((record) => record.key))
-    this.#forgetRejected(keys.filter((key) => !found.has(key)))
+    await this.#settleRejects(
+      keys.filter((key) => !found.has(key)),
+      signal,
+    )
     return counts
   }
 
@@ -168,14 +171,13 @@ export class Lane {
     await this.#write({ findings: [], rejections, marks: [], extra: [], record, view }, signal)
   }
 
-  /** Rejected rows that are no longer in the source: nothing is left to say about them, or only what was published. */
-  #forgetRejected(keys: readonly string[]): void {
-    const { projection } = this.#mustBeOpen()
-    const gone = [...projection.rows(keys).values()].filter((row) => row.rejected !== null)
-    if (gone.length === 0) return
-    const rows = gone.filter((row) => row.revision > 0).map((row) => ({ ...row, rejected: null }))
-    const forgotten = gone.filter((row) => row.revision === 0).map((row) => row.sourceKey)
-    projection.apply({ rows, forgotten, applied: null })
+  /** Rows of which a version was rejected and that are no longer in the source: nothing is left to mend. */
+  async #settleRejects(keys: readonly string[], signal: AbortSignal): Promise<void> {
+    const { projection, record } = this.#mustBeOpen()
+    const view = new View(projection)
+    for (const key of keys) settleReject(view, key)
+    if (view.settled().length === 0) return
+    await this.#write({ findings: [], rejections: [], marks: [], extra: [], record, view }, signal)
   }
 
   #mustBeOpen(): OpenLane {
@@ -296,7 +298,8 @@ export class Lane {
   /** Writes what there is to write. A poll that found nothing writes nothing, or only now and then. */
   async #writeOrWait(work: Work, change: Change, settles: boolean): Promise<void> {
     const { lane } = work
-    const isEmpty = change.findings.length + change.rejections.length + change.marks.length === 0
+    const { findings, rejections, marks, view } = change
+    const isEmpty = findings.length + rejections.length + marks.length + view.settled().length === 0
     const settle = settles && change.record.cursor !== null
     const mustSettle =
       settle && (await work.source.call('settle', async (session) => session.settle !== undefined))
@@ -325,7 +328,8 @@ export class Lane {
     countBatch(work, records.length, { findings, rejections, ...rest })
     guardFuses(work, { findings, rejections, ...rest })
     const change = { findings, rejections, marks: [], extra: [], record: work.lane.record, view }
-    if (findings.length + rejections.length > 0) await this.#write(change, work.signal)
+    if (findings.length + rejections.length + view.settled().length > 0)
+      await this.#write(change, work.signal)
     else applyOnly(work.lane, change)
     return work.run.counts
   }

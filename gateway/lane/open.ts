@@ -12,7 +12,7 @@ import {
 } from './cursor-record.ts'
 import { type LaneOptions, laneName, writerIdentity } from './lane-options.ts'
 import { LaneStop } from './lane-stop.ts'
-import { applyEvent, applyReject } from './rebuild.ts'
+import { applyEvent, applyReject, settleReject } from './rebuild.ts'
 import { decodeReject, rejectKeyPrefix } from './reject-record.ts'
 import { View } from './view.ts'
 
@@ -86,9 +86,10 @@ export async function catchUp(options: LaneOptions, lane: OpenLane, signal: Abor
   })
   const prefix = rejectKeyPrefix(options.gateway, laneName(options))
   await follow(options, lane, TOPICS.rejects, signal, (view, record) => {
-    if (record.value === null || record.key?.startsWith(prefix) !== true) return
-    const reject = decodeReject(record.value)
-    if (reject.lineage === lineages.own) applyReject(view, reject)
+    if (record.key?.startsWith(prefix) !== true) return
+    const reject = record.value === null ? null : decodeReject(record.value)
+    if (reject === null) settleReject(view, record.key.slice(prefix.length))
+    else if (reject.lineage === lineages.own) applyReject(view, reject)
   })
   lane.trouble ??= findContested(lane)
 }

@@ -7,6 +7,7 @@ import { deletion } from './detect.ts'
 import { fuseLimit } from './fuses.ts'
 import { dataInLog } from './identity-data.ts'
 import { laneName } from './lane-options.ts'
+import { isKeyless, settleReject } from './rebuild.ts'
 import { View } from './view.ts'
 import { type Work, withRun } from './work.ts'
 
@@ -35,8 +36,8 @@ export function seenIn(batch: Batch, pass: PassState): NonNullable<ProjectionCha
 
 /**
  * Publishes the deletions that a complete pass shows: rows older than its start that it did not name and that, where
- * the source can read single rows, a point read does not find either. All are looked up and counted before the first is
- * published. The cursor stays before the end of the pass meanwhile, so a crash finds the rest again. False when
+ * the source can read single rows, a point read does not find either. Rejects of such rows are settled. All are looked
+ * up and counted before the first is published. The cursor stays before the end of the pass meanwhile, so a crash finds the rest again. False when
  * somebody waits for the lane: the rest is for the next run.
  */
 export async function endPass(work: Work, pass: PassState, mustYield: () => boolean): Promise<boolean> {
@@ -52,28 +53,25 @@ export async function endPass(work: Work, pass: PassState, mustYield: () => bool
   const isFree = fuse === null || lane.record.allowances.includes('FUSE_BLOWN')
   if (isFree) {
     for await (const rows of missingRows(work, pass)) {
-      await publishDeletions(work, rows)
+      await publishMissing(work, rows)
       if (mustYield()) return false
     }
     return true
   }
   const limit = fuseLimit(fuse, run.known)
   const gone: string[] = []
+  const first: string[] = []
+  let count = run.counts.deleted
   for await (const rows of missingRows(work, pass)) {
     for (const row of rows) gone.push(row.sourceKey)
-    const count = run.counts.deleted + gone.length
-    if (count > limit) {
-      const first = lane.projection.rows(gone.slice(0, PAGE_ROWS))
-      throw fuseBlown(
-        { kind: 'deleted', count, limit },
-        run.known,
-        [...first.values()].map((row) => row.recordKey),
-      )
-    }
+    const living = rows.filter(isLiving)
+    count += living.length
+    if (first.length < PAGE_ROWS) for (const row of living) first.push(row.recordKey)
+    if (count > limit) throw fuseBlown({ kind: 'deleted', count, limit }, run.known, first)
   }
   for (let start = 0; start < gone.length; start += PAGE_ROWS) {
     const rows = lane.projection.rows(gone.slice(start, start + PAGE_ROWS))
-    await publishDeletions(work, [...rows.values()])
+    await publishMissing(work, [...rows.values()])
     if (mustYield()) return false
   }
   return true
@@ -86,7 +84,8 @@ async function* missingRows(work: Work, pass: PassState): AsyncGenerator<readonl
     const last = rows.at(-1)
     if (last === undefined) return
     after = last.sourceKey
-    const read = await work.source.read(rows.map((row) => row.sourceKey))
+    const keys = rows.map((row) => row.sourceKey).filter((key) => !isKeyless(key))
+    const read = await work.source.read(keys)
     if (read === null) yield rows
     else {
       const there = new Set(read.records.map((record) => record.key))
@@ -95,14 +94,21 @@ async function* missingRows(work: Work, pass: PassState): AsyncGenerator<readonl
   }
 }
 
-async function publishDeletions(work: Work, rows: readonly ProjectionRow[]): Promise<void> {
+function isLiving(row: ProjectionRow): boolean {
+  return row.revision > 0 && !row.deleted
+}
+
+/** Says of these rows that they are gone: the living are deleted, of others a reject is settled. */
+async function publishMissing(work: Work, rows: readonly ProjectionRow[]): Promise<void> {
   if (rows.length === 0) return
   const { lane, options, run } = work
   const view = new View(lane.projection)
-  const known = await dataInLog(work, rows)
+  const living = rows.filter(isLiving)
+  const known = await dataInLog(work, living)
   const count = work.source.nextCount()
   const { mapping } = options
-  const findings = rows.map((row) => deletion(row, count, view, { known, origin: run.origin, mapping }))
+  const findings = living.map((row) => deletion(row, count, view, { known, origin: run.origin, mapping }))
+  for (const row of rows) settleReject(view, row.sourceKey)
   run.counts.deleted += findings.length
   const record = withRun(work, lane.record)
   await commit(options, lane, { findings, rejections: [], marks: [], extra: [], record, view }, work.signal)

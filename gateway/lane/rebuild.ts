@@ -45,6 +45,14 @@ export function applyReject(
   })
 }
 
+/** Lets a rejected version be forgotten, and all of a row that had nothing else. */
+export function settleReject(view: View, sourceKey: string): void {
+  const row = view.row(sourceKey)
+  if (row === null || row.rejected === null) return
+  if (row.revision === 0) view.forget(sourceKey)
+  else view.put({ ...row, rejected: null })
+}
+
 /** Prefix of the source key under which something unreadable without a key of its own is remembered. */
 const KEYLESS = '\u0002'
 

@@ -65,6 +65,14 @@ export function rejectDraft(
   }
 }
 
+/**
+ * Takes a reject back: its record has been understood since, or is gone. A reject of the log is open while it is the
+ * newest record of its key.
+ */
+export function settledDraft(gateway: string, lane: string, sourceKey: string): Draft {
+  return { topic: TOPICS.rejects, key: rejectKeyPrefix(gateway, lane) + sourceKey, value: null }
+}
+
 export function decodeReject(value: Uint8Array): RejectRecord {
   return decodeJson(value) as RejectRecord
 }

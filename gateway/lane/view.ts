@@ -13,6 +13,8 @@ export class View {
   readonly #owners = new Map<string, string | null>()
   readonly #foreign = new Set<string>()
   readonly #changed = new Set<string>()
+  /** Source keys of which a version was rejected, in what is stored or in this batch. */
+  readonly #rejected = new Set<string>()
 
   constructor(projection: Projection) {
     this.#projection = projection
@@ -83,8 +85,14 @@ export class View {
     return { rows, forgotten }
   }
 
+  /** Source keys of which a version was rejected and now none is: understood, or gone. */
+  settled(): readonly string[] {
+    return [...this.#rejected].filter((key) => (this.#rows.get(key)?.rejected ?? null) === null)
+  }
+
   #remember(sourceKey: string, row: ProjectionRow | null): void {
     this.#rows.set(sourceKey, row)
+    if (row !== null && row.rejected !== null) this.#rejected.add(sourceKey)
     if (row !== null && row.recordKey !== '') this.#owners.set(row.recordKey, sourceKey)
   }
 

@@ -180,7 +180,8 @@ class SqliteProjection implements Projection {
 
   unseen(before: string, after: string | null, limit: number): readonly ProjectionRow[] {
     return this.#prepare(
-      `SELECT ${COLUMNS} FROM row WHERE source_key > ? AND deleted = 0 AND revision > 0 AND read_order < ?
+      `SELECT ${COLUMNS} FROM row WHERE source_key > ? AND (deleted = 0 AND revision > 0 OR rejected IS NOT NULL)
+         AND read_order < ?
          AND NOT EXISTS (SELECT 1 FROM seen WHERE seen.source_key = row.source_key)
        ORDER BY source_key LIMIT ?`,
     )

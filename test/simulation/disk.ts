@@ -115,7 +115,9 @@ function openProjection(stored: () => Stored, replace: (stored: Stored) => void)
     unseen: (before, after, limit) =>
       sorted(
         (row) =>
-          !row.deleted && row.revision > 0 && row.readOrder < before && !stored().seen.has(row.sourceKey),
+          ((!row.deleted && row.revision > 0) || row.rejected !== null) &&
+          row.readOrder < before &&
+          !stored().seen.has(row.sourceKey),
         after,
         limit,
       ),

@@ -58,7 +58,7 @@ export function violationsOf(remains: Remains): readonly Violation[] {
   const byTopic = groupBy(remains.records, ({ topic }) => topic)
   const records = (topic: string) => byTopic.get(topic) ?? []
   const events = publishedOf(entityTopics(plan).flatMap(records))
-  const rejects = records(TOPICS.rejects).map(rejectOf)
+  const rejects = records(TOPICS.rejects).flatMap(rejectOf)
   const isExempt = exemptions(world, plan)
   const settled = { truth, events, rejects, isExempt }
   const commits = records(TOPICS.cursors).flatMap(commitOf)
@@ -142,9 +142,10 @@ function stopped(lives: Lives): readonly string[] {
     })
 }
 
-function rejectOf({ time, value }: LogRecord): Rejected {
+function rejectOf({ time, value }: LogRecord): readonly Rejected[] {
+  if (value === null) return []
   const { lane, sourceKey, raw } = json(value) as { lane: string; sourceKey: string; raw: string }
-  return { lane, time, sourceKey, raw: Buffer.from(raw, 'base64').toString('utf8') }
+  return [{ lane, time, sourceKey, raw: Buffer.from(raw, 'base64').toString('utf8') }]
 }
 
 function commitOf({ time, value }: LogRecord): readonly CursorCommit[] {

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { buildEvent, EVENT_HEADERS, encodeEvent } from '../../../gateway/envelope.ts'
 import { cursorDraft, newCursorRecord } from '../../../gateway/lane/cursor-record.ts'
 import { countedOrder } from '../../../gateway/lane/read-order.ts'
-import { rejectDraft } from '../../../gateway/lane/reject-record.ts'
+import { rejectDraft, settledDraft } from '../../../gateway/lane/reject-record.ts'
 import { createEmbeddedLog, openEmbeddedReader } from '../../../gateway/log/embedded.ts'
 import type { Draft } from '../../../gateway/log/port.ts'
 import { createRuntime } from '../../../gateway/node/runtime.ts'
@@ -32,6 +32,7 @@ beforeAll(async () => {
     reject('long-ago', 2, 'former'),
     event('published-before', 1, 'now'),
     event('mended', 4, 'now'),
+    settledDraft('test', LANE, 'mended'),
     cursorDraft('test', newCursorRecord(LANE, 'now', 'v1', '2026-11-24T05:00:00.000Z')),
   ]
   for (const draft of drafts) {
