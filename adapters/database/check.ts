@@ -23,17 +23,29 @@ export async function checkFeeds(
     const notes: string[] = []
     for (const statement of transport.dialect.advice(null)) notes.push(...(await textsOf(asking, statement)))
     const local: string[] = []
+    const faults = new Set<string>()
     for (const [name, feed] of Object.entries(feeds)) {
-      const found = await checkFeed(asking, name, feed)
+      const found = await checkFeed(asking, name, feed).catch(faultOf)
+      if (typeof found === 'string') {
+        faults.add(found)
+        continue
+      }
       notes.push(...found.notes.map((note) => `Feed ${name}: ${note}`))
       local.push(...found.local.map((field) => `${name}.${field}`))
     }
+    if (faults.size > 0) return { ok: false, reason: [...faults].join(' ') }
     notes.push(...(await advised(() => aboutZone(asking, local))))
     return notes.length === 0 ? { ok: true } : { ok: true, notes }
   } catch (error) {
     if (error instanceof AdapterError) return { ok: false, reason: error.message }
     throw error
   }
+}
+
+/** What is to be mended, for a feed whose fault says nothing of the next; throws what ends the check of all. */
+function faultOf(error: unknown): string {
+  if (error instanceof AdapterError && error.remedy === 'fix-config') return error.message
+  throw error
 }
 
 /** Who answers, as far as the account may ask. Null where it may ask nothing. */

@@ -1,11 +1,18 @@
 import type { AdapterErrorCode } from '../errors.ts'
 import { AdapterError } from '../errors.ts'
 
-type Meaning = Readonly<{ code: AdapterErrorCode; advice: string; tell?: true; badValue?: true }>
+type Meaning = Readonly<{
+  code: AdapterErrorCode
+  advice: string
+  tell?: true
+  says?: string
+  badValue?: true
+}>
 
 /**
  * What SQLSTATEs mean to the gateway, longest prefix first (PostgreSQL manual, appendix A). `tell`: the server's own
- * words hold only names of ours and go into the message; elsewhere they may hold values of rows.
+ * words hold only names of ours and go into the message; elsewhere they may hold values of rows. `says`: the same in
+ * plain words, since those of a server may be of any tongue.
  */
 const MEANINGS: readonly (readonly [string, Meaning])[] = [
   ['42P01', { code: 'ADAPTER_ENTITY_UNKNOWN', advice: 'check table and schema', tell: true }],
@@ -13,8 +20,33 @@ const MEANINGS: readonly (readonly [string, Meaning])[] = [
   ['3F000', { code: 'ADAPTER_ENTITY_UNKNOWN', advice: 'check the schema', tell: true }],
   ['42501', { code: 'ADAPTER_AUTH_FAILED', advice: 'grant the account SELECT on it', tell: true }],
   ['42', { code: 'ADAPTER_CONFIG_INVALID', advice: 'check the settings of the feed', tell: true }],
-  ['28', { code: 'ADAPTER_AUTH_FAILED', advice: 'check user, password and pg_hba.conf' }],
-  ['3D000', { code: 'ADAPTER_CONFIG_INVALID', advice: 'check the name of the database', tell: true }],
+  [
+    '28P01',
+    {
+      code: 'ADAPTER_AUTH_FAILED',
+      says: 'the password was not accepted',
+      advice: 'check `user` and what the reference in `password` leads to',
+      tell: true,
+    },
+  ],
+  [
+    '28',
+    {
+      code: 'ADAPTER_AUTH_FAILED',
+      says: 'the account may not log in',
+      advice: 'check `user`, and pg_hba.conf of the server for this machine, database and account',
+      tell: true,
+    },
+  ],
+  [
+    '3D000',
+    {
+      code: 'ADAPTER_CONFIG_INVALID',
+      says: 'there is no such database',
+      advice: 'check `database`',
+      tell: true,
+    },
+  ],
   ['0A', { code: 'ADAPTER_CONFIG_INVALID', advice: 'check the select', tell: true }],
   ['25006', { code: 'ADAPTER_CONFIG_INVALID', advice: 'a feed may only read', tell: true }],
   ['22', { code: 'ADAPTER_CONFIG_INVALID', advice: 'a value does not fit its type', badValue: true }],
@@ -27,6 +59,15 @@ const MEANINGS: readonly (readonly [string, Meaning])[] = [
   ['08', { code: 'ADAPTER_UNREACHABLE', advice: 'the connection broke' }],
 ]
 
+/** What codes of sockets mean, and what to look at. */
+const SOCKET_MEANINGS: Readonly<Record<string, readonly [says: string, advice: string]>> = {
+  ECONNREFUSED: ['nothing listens there', 'does the server run, and are `host` and `port` right?'],
+  EHOSTUNREACH: ['no way leads there', 'is the network up, and is `host` right?'],
+  ENETUNREACH: ['no way leads there', 'is the network up, and is `host` right?'],
+  ETIMEDOUT: ['nobody answers there', 'does a firewall stand between, and are `host` and `port` right?'],
+  ECONNRESET: ['the other side hung up', 'does a database listen on `port`, with or without `tls` as set?'],
+}
+
 /** What the driver threw, as an AdapterError without values of rows and without the password. */
 export function asAdapterError(error: unknown, target: string, password: string | undefined): AdapterError {
   const state = sqlStateOf(error)
@@ -35,11 +76,12 @@ export function asAdapterError(error: unknown, target: string, password: string 
   if (state === null)
     return new AdapterError(
       tlsTrouble(words) ? 'ADAPTER_CONFIG_INVALID' : 'ADAPTER_UNREACHABLE',
-      `No connection to ${target}: ${withheld(words, password)}.`,
+      `No connection to ${target}: ${connectionTrouble(error, withheld(words, password))}`,
       cause === undefined ? {} : { cause },
     )
   const meaning = MEANINGS.find(([prefix]) => state.startsWith(prefix))?.[1]
-  const told = meaning?.tell === true ? withheld(words, password) : `SQLSTATE ${state}`
+  const own = meaning?.tell === true ? withheld(words, password) : `SQLSTATE ${state}`
+  const told = meaning?.says === undefined ? own : `${meaning.says} (${own})`
   return new AdapterError(
     meaning?.code ?? 'ADAPTER_UNREACHABLE',
     `${target} answered: ${told}; ${meaning?.advice ?? 'look into the log of the server'}.`,
@@ -48,6 +90,12 @@ export function asAdapterError(error: unknown, target: string, password: string 
       details: { sqlState: state, ...(meaning?.badValue === true ? { badValue: true } : {}) },
     },
   )
+}
+
+function connectionTrouble(error: unknown, words: string): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  const meaning = SOCKET_MEANINGS[code]
+  return meaning === undefined ? `${words}.` : `${meaning[0]} (${words}); ${meaning[1]}`
 }
 
 function sqlStateOf(error: unknown): string | null {

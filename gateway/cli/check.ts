@@ -6,7 +6,14 @@ import { loadMapping } from '../mapping/definition.ts'
 import { type MappingTestResult, runMappingTests } from '../mapping/mapping-tests.ts'
 import { mistakesText, mistakeText } from '../mapping/mistake.ts'
 import { sanitise } from '../sanitise.ts'
-import { type Configured, readConfiguration, settingProblem } from './configuration.ts'
+import {
+  type Configured,
+  type MappingFault,
+  mappingFaults,
+  mappingsFailure,
+  readWithoutMappings,
+  settingProblem,
+} from './configuration.ts'
 import { CommandFailure, EXIT } from './failure.ts'
 import { inspecting } from './inspecting.ts'
 import { tellMissing } from './missing-fields.ts'
@@ -17,13 +24,18 @@ import type { World } from './world.ts'
  * fields that its mappings read; each with what to do. Changes nothing.
  */
 export async function checkAll(world: World, configPath: string): Promise<number> {
-  const configured = readConfiguration(world, configPath)
+  const configured = readWithoutMappings(world, configPath, true)
   world.out(`✓ config ${sanitise(configured.path)}\n`)
   for (const notice of configured.notices) world.out(`  note: ${sanitise(mistakeText(notice))}\n`)
-  const failures = [checkLog(world, configured), ...checkMappings(world, configured)]
+  const faults = mappingFaults(configured)
+  const failures = [checkLog(world, configured), ...checkMappings(world, configured, faults)]
   for (const source of Object.values(configured.config.sources)) {
-    failures.push(...(await checkSource(world, configured, source)))
+    if (faults.some((fault) => fault.source === source.name)) {
+      world.out(`– source ${source.name} was not asked; mend its mapping first
+`)
+    } else failures.push(...(await checkSource(world, configured, source)))
   }
+  if (faults.length > 0) throw mappingsFailure(faults)
   const failed = failures.filter((failure) => failure).length
   if (failed === 0) return EXIT.ok
   throw new CommandFailure(`${failed} of ${failures.length + 1} checks failed; each ✗ above says what to do.`)
@@ -49,10 +61,15 @@ function checkLog(world: World, configured: Configured): boolean {
   }
 }
 
-/** The examples in the mapping files of all feeds, each mapping once. */
-function checkMappings(world: World, configured: Configured): readonly boolean[] {
+/** The examples in the mapping files of all feeds, each mapping once; of those that can be used. */
+function checkMappings(
+  world: World,
+  configured: Configured,
+  faults: readonly MappingFault[],
+): readonly boolean[] {
   const feeds = Object.values(configured.config.sources).flatMap((source) => Object.values(source.feeds))
   const names = new Set(feeds.map(({ mapping }) => mapping))
+  for (const { mapping } of faults) names.delete(mapping)
   return [...names].sort().map((name) => {
     const results = runExamples(world, configured, name)
     const bad = results.filter(({ differences }) => differences.length > 0)

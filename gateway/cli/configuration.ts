@@ -4,6 +4,7 @@ import { type Path, pathText } from '../config/document.ts'
 import { type Loaded, loadConfig } from '../config/load.ts'
 import { type Language, loadLanguage } from '../language.ts'
 import { mistakeText } from '../mapping/mistake.ts'
+import { feedMapping } from '../wiring.ts'
 import { CommandFailure, EXIT } from './failure.ts'
 import type { World } from './world.ts'
 
@@ -16,6 +17,15 @@ export type Configured = Loaded & Readonly<{ language: Language; path: string }>
  * false where the command talks to nothing and maps nothing.
  */
 export function readConfiguration(world: World, path: string, needsSecrets = true): Configured {
+  const configured = readWithoutMappings(world, path, needsSecrets)
+  // A mistake in a mapping is found before anything is opened.
+  const faults = needsSecrets ? mappingFaults(configured) : []
+  if (faults.length > 0) throw mappingsFailure(faults)
+  return configured
+}
+
+/** The same without a look into the mappings, for a command that goes on beside their mistakes. */
+export function readWithoutMappings(world: World, path: string, needsSecrets: boolean): Configured {
   const language = loadLanguage(world.files, world.packageFolder)
   const absolute = resolve(world.folder, path)
   if (world.files.read(absolute) === null && world.files.list(absolute) === null) {
@@ -40,9 +50,7 @@ export function readConfiguration(world: World, path: string, needsSecrets = tru
       EXIT.usage,
     )
   }
-  const configured = { ...loaded, language, path: absolute }
-  if (needsSecrets) requireMappings(world, configured)
-  return configured
+  return { ...loaded, language, path: absolute }
 }
 
 /** What only this machine shows to be wrong with a setting: where it is written, and why it cannot be. */
@@ -50,20 +58,29 @@ export function settingProblem({ place }: Pick<Configured, 'place'>, path: Path,
   return mistakeText({ ...place(path, 'value'), field: pathText(path), message: problem })
 }
 
-/** Compiles what every source needs, so that a mistake in a mapping is found before anything is opened. */
-function requireMappings(world: World, { config, language }: Configured): void {
-  const mistakes = new Set<string>()
-  for (const name of Object.keys(config.sources)) {
-    try {
-      void world.inspect(config, language, name).close()
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error)
-      for (const line of message.split('\n')) mistakes.add(line)
-    }
-  }
-  if (mistakes.size === 0) return
-  throw new CommandFailure(
-    ['The mappings cannot be used:', ...[...mistakes].map((line) => `  ${line}`)].join('\n'),
+/** A feed's mapping that cannot be used, with its mistakes, a line each. */
+export type MappingFault = Readonly<{ source: string; mapping: string; mistakes: string }>
+
+/** Compiles the mapping of every feed. */
+export function mappingFaults({ config, language }: Configured): readonly MappingFault[] {
+  return Object.values(config.sources).flatMap((source) =>
+    Object.values(source.feeds).flatMap((feed): readonly MappingFault[] => {
+      try {
+        feedMapping(config, language, source, feed)
+        return []
+      } catch (error) {
+        const mistakes = error instanceof Error ? error.message : String(error)
+        return [{ source: source.name, mapping: feed.mapping, mistakes }]
+      }
+    }),
+  )
+}
+
+/** Says all mistakes, each once, though several feeds use a mapping. */
+export function mappingsFailure(faults: readonly MappingFault[]): CommandFailure {
+  const lines = new Set(faults.flatMap(({ mistakes }) => mistakes.split('\n')))
+  return new CommandFailure(
+    ['The mappings cannot be used:', ...[...lines].map((line) => `  ${line}`)].join('\n'),
     EXIT.usage,
   )
 }

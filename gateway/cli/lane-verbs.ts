@@ -3,7 +3,7 @@ import type { ControlAnswer, ControlRequest } from '../control/protocol.ts'
 import type { Gateway } from '../gateway.ts'
 import { LogError } from '../log/errors.ts'
 import { feedMapping } from '../wiring.ts'
-import { type Configured, readConfiguration } from './configuration.ts'
+import { type Configured, mappingsFailure, readConfiguration } from './configuration.ts'
 import { CommandFailure, EXIT } from './failure.ts'
 import { requireLane } from './names.ts'
 import { openGateway } from './opening.ts'
@@ -36,7 +36,7 @@ function underMapping({ config, language }: Configured, request: ControlRequest)
     return { ...request, mapping: feedMapping(config, language, source, feed).version }
   } catch (error) {
     const mistakes = error instanceof Error ? error.message : String(error)
-    throw new CommandFailure(`The mapping cannot be used:\n${mistakes}`, EXIT.usage)
+    throw mappingsFailure([{ source: source.name, mapping: feed.mapping, mistakes }])
   }
 }
 

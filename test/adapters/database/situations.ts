@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest'
+import { adapter } from '../../../adapters/database/adapter.ts'
+import { createSurroundings } from '../../kit/adapter-surroundings.ts'
 import { OLDER_STATES } from './older-states.ts'
 import type { Reader } from './reader.ts'
 import { byTime, createReader, keysOf, recordsOf } from './reader.ts'
@@ -93,6 +95,25 @@ const SITUATIONS: readonly Situation[] = [
     await expect(reader.poll()).rejects.toMatchObject({ code: 'ADAPTER_ENTITY_UNKNOWN' })
     expect(await reader.session.check(NEVER)).toMatchObject({ ok: false })
   }),
+
+  situation(
+    'a check names what is wrong with each feed, and what is wrong with all once',
+    async (source, table) => {
+      await source.erp(`CREATE TABLE ${table} (no int PRIMARY KEY, changed timestamp)`)
+      const transport = await source.transport()
+      const feeds = {
+        gone: adapter.feed.parse(byTime(`${table}_gone`)),
+        well: adapter.feed.parse(byTime(table)),
+        unkeyed: adapter.feed.parse({ ...byTime(table), key: ['nr'] }),
+        twice: adapter.feed.parse({ ...byTime(table), key: ['nr'] }),
+      }
+      const { context } = createSurroundings({ batchRecordsMax: 10, marks: new Map() })
+      const answer = await adapter.session(transport, feeds, context).check(NEVER)
+      const reason = answer.ok ? '' : answer.reason
+      expect(reason).toContain(`${table}_gone`)
+      expect(reason.split('has no column nr')).toHaveLength(2)
+    },
+  ),
 
   situation('a column that is not there is named with what is', async (source, table) => {
     await source.erp(`CREATE TABLE ${table} ("No" int, changed timestamp)`)

@@ -257,6 +257,16 @@ function testServer(postgres: Postgres): void {
     await Promise.all([erp.end(), reader.session.close()])
   })
 
+  test('that has no such database is told in plain words', async () => {
+    await using database = await postgres.database()
+    const url = new URL(database.url)
+    url.pathname = '/no_such_shop'
+    await expect(connect(url.href)).rejects.toMatchObject({
+      code: 'ADAPTER_CONFIG_INVALID',
+      message: expect.stringMatching(/there is no such database \(.*no_such_shop.*\); check `database`/),
+    })
+  })
+
   test('that accepts and never answers costs no more than the deadline', async () => {
     const deaf = createServer((socket) => void socket.resume())
     await new Promise<void>((resolve) => deaf.listen(0, '127.0.0.1', resolve))
