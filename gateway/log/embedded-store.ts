@@ -217,8 +217,13 @@ function failed(
     held.stopped ??= stoppedBy(rollbackError)
   }
   const stopped = held.stopped
-  if (stopped !== null && isCommitting) return group.map(() => ({ kind: 'unknown', reason: stopped }))
-  if (stopped !== null) return group.map((work) => refuse(held, work, stopped))
+  if (stopped !== null) {
+    return group.map((work) =>
+      isCommitting && work.kind === 'transact'
+        ? { kind: 'unknown', reason: stopped }
+        : refuse(held, work, stopped),
+    )
+  }
   if (group.length > 1) return group.flatMap((work) => runGroup(held, [work]))
   const full = 'The disk, or the space that `log.diskMax` allows the log, is full; nothing was written.'
   const reason =

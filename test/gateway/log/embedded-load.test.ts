@@ -94,6 +94,28 @@ test('takes nothing more when a stranger holds the write-ahead log, and goes on 
   expect(append()).toMatchObject({ kind: 'committed' })
 }, 30_000)
 
+test('a commit that fails leaves a transaction unknown, and refuses what shared its commit [P10 F18]', () => {
+  let isBroken = false
+  const failpoints = {
+    hit(name: string) {
+      if (isBroken && name === 'log.after-commit') throw new Error('disk I/O error')
+    },
+  }
+  const store = openStore({ folder: freshFolder(), diskBytesMax: 1_000_000_000, failpoints, sinceMs: 0 })
+  onTestFinished(() => store.close())
+  store.run([
+    { kind: 'ensure', id: 1, specs: [{ ...ORDERS, id: 'id' }], partitions: 1 },
+    { kind: 'writer', id: 2, identity: 'w' },
+  ])
+  isBroken = true
+  const packed = pack([{ part: 0, key: Buffer.from('k'), headers: null, value: new Uint8Array(10) }])
+  const results = store.run([
+    { kind: 'transact', id: 3, writer: 1, time: 0, packed, positions: [] },
+    { kind: 'prune', id: 4, part: 0, before: 1 },
+  ])
+  expect(results).toMatchObject([{ kind: 'unknown' }, { kind: 'failed', code: 'LOG_STOPPED' }])
+})
+
 test('serves several threads at once, each with its own connection', async () => {
   const folder = freshFolder()
   const log = await openLog({ folder })
