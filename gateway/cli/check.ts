@@ -31,8 +31,7 @@ export async function checkAll(world: World, configPath: string): Promise<number
   const failures = [checkLog(world, configured), ...checkMappings(world, configured, faults)]
   for (const source of Object.values(configured.config.sources)) {
     if (faults.some((fault) => fault.source === source.name)) {
-      world.out(`– source ${source.name} was not asked; mend its mapping first
-`)
+      world.out(`– source ${source.name} was not asked; mend its mapping first\n`)
     } else failures.push(...(await checkSource(world, configured, source)))
   }
   if (faults.length > 0) throw mappingsFailure(faults)

@@ -148,6 +148,7 @@ function releaseKeys(
   found: Detected,
 ): ReadonlySet<Read> {
   const remapped = new Set<Read>()
+  const deciding = { ...options, remapped }
   const met = new Set<string>()
   for (const read of reads) {
     const row = view.row(read.record.key)
@@ -156,14 +157,9 @@ function releaseKeys(
       continue
     met.add(read.record.key)
     if (row.revision === 0 || row.deleted || row.recordKey === key || isHeldBack(read, row, options)) continue
-    found.findings.push(
-      deletion(row, read.order, view, {
-        ...options,
-        origin: isEdit(read, row, options.mapping) ? 'remap' : options.origin,
-      }),
-    )
-    view.moveAway(view.row(row.sourceKey) ?? row)
     if (isEdit(read, row, options.mapping)) remapped.add(read)
+    found.findings.push(deletion(row, read.order, view, withCause(read, row, deciding)))
+    view.moveAway(view.row(row.sourceKey) ?? row)
   }
   return remapped
 }
@@ -262,14 +258,15 @@ function publish(
     found.findings.push(deletion(owner, read.order, view, options))
   }
   // Before the row is let go, if its key changes: the old key's end and the new one's beginning have one cause.
-  const origin = originOf(read, row, options)
-  const before = takeOver(key, read, row, view, options, found)
-  compare(key, read, mapped, digests, before, view, { ...options, origin }, found)
+  const caused = withCause(read, row, options)
+  const before = takeOver(key, read, row, view, caused, found)
+  compare(key, read, mapped, digests, before, view, caused, found)
 }
 
-/** `remap` where the source says what it said, and only the mapping is another one. */
-function originOf(read: Read, row: ProjectionRow | null, { mapping, origin, remapped }: Deciding): Origin {
-  return remapped.has(read) || (row !== null && isEdit(read, row, mapping)) ? 'remap' : origin
+/** With origin `remap` where the source says what it said, and only the mapping is another one. */
+function withCause(read: Read, row: ProjectionRow | null, options: Deciding): Deciding {
+  const isRemap = options.remapped.has(read) || (row !== null && isEdit(read, row, options.mapping))
+  return isRemap ? { ...options, origin: 'remap' } : options
 }
 
 function isEdit(read: Read, row: ProjectionRow, mapping: Mapping): boolean {
@@ -303,8 +300,7 @@ function takeOver(
   found: Detected,
 ): ProjectionRow | null {
   if (row !== null && row.revision > 0 && row.recordKey !== key) {
-    const origin = originOf(read, row, options)
-    if (!row.deleted) found.findings.push(deletion(row, read.order, view, { ...options, origin }))
+    if (!row.deleted) found.findings.push(deletion(row, read.order, view, options))
     view.moveAway(view.row(row.sourceKey) ?? row)
   }
   const owner = view.owner(key)
