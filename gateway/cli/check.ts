@@ -28,7 +28,7 @@ export async function checkAll(world: World, configPath: string): Promise<number
   world.out(`✓ config ${sanitise(configured.path)}\n`)
   for (const notice of configured.notices) world.out(`  note: ${sanitise(mistakeText(notice))}\n`)
   const faults = mappingFaults(configured)
-  const failures = [checkLog(world, configured), ...checkMappings(world, configured, faults)]
+  const failures = [await checkLog(world, configured), ...checkMappings(world, configured, faults)]
   for (const source of Object.values(configured.config.sources)) {
     if (faults.some((fault) => fault.source === source.name)) {
       world.out(`– source ${source.name} was not asked; mend its mapping first\n`)
@@ -41,7 +41,7 @@ export async function checkAll(world: World, configPath: string): Promise<number
 }
 
 /** Whether the log can be opened, as far as that shows from outside. True where it failed. */
-function checkLog(world: World, configured: Configured): boolean {
+async function checkLog(world: World, configured: Configured): Promise<boolean> {
   const { config } = configured
   const problem = world.folderProblem(config.data)
   if (problem !== null) return tell(world, 'data folder', settingProblem(configured, ['data'], problem))
@@ -51,8 +51,8 @@ function checkLog(world: World, configured: Configured): boolean {
   }
   try {
     const reader = world.readLog(config)
-    world.out(`✓ log in ${sanitise(config.data)}: ${reader.topics().length} topics\n`)
-    void reader.close()
+    world.out(`✓ log in ${sanitise(config.data)}: ${(await reader.topics()).length} topics\n`)
+    await reader.close()
     return false
   } catch (error) {
     if (!(error instanceof LogError)) throw error

@@ -24,7 +24,7 @@ export async function showEvents(world: World, configPath: string, options: Even
   const { config } = readConfiguration(world, configPath, false)
   const reader = openReader(world, config)
   try {
-    const partitions = partitionsOf(reader, options.topic, 'erp.')
+    const partitions = await partitionsOf(reader, options.topic, 'erp.')
     const ends = await Promise.all(partitions.map((place) => reader.end(place, world.signal)))
     await showPast(world, reader, partitions, ends, options)
     if (!options.follow) return EXIT.ok

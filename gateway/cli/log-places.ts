@@ -19,12 +19,12 @@ export function openReader(world: World, config: Config): LogReader {
 }
 
 /** Partitions of one topic, or of all whose names begin so. Throws CommandFailure for a topic that is not there. */
-export function partitionsOf(
+export async function partitionsOf(
   reader: LogReader,
   topic: string | null,
   prefix: string,
-): readonly TopicPartition[] {
-  const topics = reader.topics()
+): Promise<readonly TopicPartition[]> {
+  const topics = await reader.topics()
   const chosen = topics.filter(({ name }) => (topic === null ? name.startsWith(prefix) : name === topic))
   if (chosen.length === 0 && topic !== null) {
     const near = suggestion(
@@ -73,7 +73,7 @@ export async function readLaneRecords(
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, CursorRecord>> {
   const newest = new Map<string, CursorRecord>()
-  for (const place of partitionsOf(reader, TOPICS.cursors, '')) {
+  for (const place of await partitionsOf(reader, TOPICS.cursors, '')) {
     for await (const chunk of reader.readTo(place, 0, { signal })) {
       for (const { key, value } of chunk.records) {
         if (key !== null && value !== null) newest.set(key, decodeCursorRecord(value))

@@ -27,7 +27,7 @@ export async function showRejects(
   const { config } = readConfiguration(world, configPath, false)
   const reader = openReader(world, config)
   try {
-    const partitions = partitionsOf(reader, TOPICS.rejects, '')
+    const partitions = await partitionsOf(reader, TOPICS.rejects, '')
     const ends = await Promise.all(partitions.map((place) => reader.end(place, world.signal)))
     const { limit } = options
     const last = (isChosen: (record: LogRecord) => boolean) =>

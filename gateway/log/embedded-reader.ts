@@ -12,7 +12,7 @@ export function openEmbeddedReader(
 ): LogReader {
   const reading = openReading(checkFolder(options.folder))
   return {
-    topics: () => reading.topics().map(({ name, partitions }) => ({ name, partitions })),
+    topics: async () => reading.topics().map(({ name, partitions }) => ({ name, partitions })),
     end: async (partition) => reading.end(partition),
     readTo: (partition, from, range) => reading.readTo(partition, from, range),
     position: async (group, partition) => reading.position(group, partition),

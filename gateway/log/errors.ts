@@ -20,6 +20,18 @@ export const LOG_ERRORS = {
   },
   LOG_MISUSED: { remedy: 'fix-code', meaning: 'The gateway broke a rule of the log; this is a bug.' },
   LOG_UNAVAILABLE: { remedy: 'retry', meaning: 'The log did not take the request; it had no effect.' },
+  LOG_DENIED: {
+    remedy: 'fix-config',
+    meaning: 'Kafka refuses the gateway’s credentials, certificate or rights.',
+  },
+  LOG_UNFIT: {
+    remedy: 'fix-config',
+    meaning: 'Kafka is too old, is set up in a way that cannot be worked with, or refuses a request.',
+  },
+  LOG_TRUNCATED: {
+    remedy: 'restore',
+    meaning: 'A partition ends before what was read of it: records are lost, or another topic has its name.',
+  },
   LOG_STOPPED: {
     remedy: 'restart',
     meaning: 'The log stopped after a failure and takes nothing until reopened.',

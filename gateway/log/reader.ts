@@ -2,7 +2,7 @@ import type { Chunk, Log, TopicPartition } from './port.ts'
 
 /** What a program that only looks can do with a log that another process writes: read what is committed. */
 export interface LogReader extends Pick<Log, 'end' | 'readTo' | 'position' | 'close'> {
-  topics(): readonly Readonly<{ name: string; partitions: number }>[]
+  topics(): Promise<readonly Readonly<{ name: string; partitions: number }>[]>
   /** Reads on from a position and waits for more, until the signal aborts. */
   follow(partition: TopicPartition, from: number, signal: AbortSignal): AsyncIterable<Chunk>
 }

@@ -16,6 +16,7 @@ const DRIVERS = [
   /^gateway\/node\//,
   /^gateway\/log\/embedded[^/]*\.ts$/,
   /^gateway\/log\/embedded\//,
+  /^gateway\/log\/kafka(\/|\.ts$)/,
   /^adapters\/[^/]+\/(.*\/)?([^/]+-)?driver\.ts$/,
   // Drivers that are named after what they reach.
   /^adapters\/database\/(oracle|sqlserver|postgres|mysql)\.ts$/,

@@ -173,7 +173,7 @@ async function countOf(shop: Shop): Promise<number> {
   try {
     const reader = openEmbeddedReader({ folder: join(shop.folder, 'data', 'log'), runtime: createRuntime() })
     const { signal } = new AbortController()
-    const topic = reader.topics().find(({ name }) => name === 'erp.item.v1')
+    const topic = (await reader.topics()).find(({ name }) => name === 'erp.item.v1')
     let count = 0
     for (let partition = 0; partition < (topic?.partitions ?? 0); partition += 1) {
       count += await reader.end({ topic: 'erp.item.v1', partition }, signal)

@@ -9,7 +9,7 @@ export async function readRecords(dataFolder: string, topicPrefix: string): Prom
   const reader = openEmbeddedReader({ folder: `${dataFolder}/log`, runtime: createRuntime() })
   const { signal } = new AbortController()
   const records: LogRecord[] = []
-  for (const { name, partitions } of reader.topics()) {
+  for (const { name, partitions } of await reader.topics()) {
     if (!name.startsWith(topicPrefix)) continue
     for (let partition = 0; partition < partitions; partition += 1) {
       for await (const chunk of reader.readTo({ topic: name, partition }, 0, { signal })) {

@@ -20,7 +20,7 @@ async function open(bench: Bench): Promise<readonly string[]> {
   const names = [TOPICS.rejects, TOPICS.cursors, entityTopic('payment')]
   const reader: LogReader = {
     ...bench.log,
-    topics: () => names.map((name) => ({ name, partitions: 3 })),
+    topics: async () => names.map((name) => ({ name, partitions: 3 })),
     follow: () => {
       throw new Error('Nobody follows here.')
     },

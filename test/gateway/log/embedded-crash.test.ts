@@ -73,7 +73,7 @@ test('lets another process read and follow beside the writing one', async () => 
     if (seen.length > progress + 20) controller.abort()
   }
   expect(seen).toEqual(Array.from({ length: seen.length }, (_, place) => place + 1))
-  expect(reader.topics().map(({ name }) => name)).toEqual([HISTORY.name, STATE.name])
+  expect((await reader.topics()).map(({ name }) => name)).toEqual([HISTORY.name, STATE.name])
   await child.kill()
 }, 30_000)
 

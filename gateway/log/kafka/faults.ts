@@ -1,0 +1,63 @@
+import { LogError } from '../errors.ts'
+import { KafkaFault, type KafkaFaultKind } from './client.ts'
+
+/** What a client threw, as a fault: `kind` is what it is where nothing in the error says that the login failed. */
+export function faultOf(error: unknown, where: string, kind: KafkaFaultKind = 'unsent'): KafkaFault {
+  const parts = [...chainOf(error)]
+  const login = parts.find(isLogin)
+  if (login !== undefined) {
+    return new KafkaFault('login', `Kafka at ${where} does not let the gateway in: ${wordsOf(login)}.`, error)
+  }
+  const cause = wordsOf(parts.at(-1))
+  if (kind === 'lost')
+    return new KafkaFault('lost', `The connection to Kafka at ${where} was lost: ${cause}.`, error)
+  return new KafkaFault(kind, `Kafka at ${where} cannot be reached: ${cause}.`, error)
+}
+
+/** An error of the driver's parts as the one that logs throw. */
+export function asLogError(error: unknown): unknown {
+  if (error instanceof KafkaFault) {
+    return new LogError(error.kind === 'login' ? 'LOG_DENIED' : 'LOG_UNAVAILABLE', error.message, error)
+  }
+  if (error instanceof RangeError) {
+    return new LogError(
+      'LOG_UNFIT',
+      `Kafka sent an answer that cannot be understood: ${error.message}`,
+      error,
+    )
+  }
+  return error
+}
+
+/** An error, what caused it and what it is made of, from the outside in. Clients wrap what happened. */
+function* chainOf(error: unknown, depth = 0): Generator<Error> {
+  if (!(error instanceof Error) || depth > CHAIN_MAX) return
+  yield error
+  yield* chainOf(error.cause, depth + 1)
+  if ('errors' in error && Array.isArray(error.errors)) {
+    for (const inner of error.errors) yield* chainOf(inner, depth + 1)
+  }
+}
+
+const CHAIN_MAX = 8
+
+/** A refused password, or a certificate that one side does not accept. */
+function isLogin(error: Error): boolean {
+  const code = codeOf(error)
+  return (
+    /AUTHENTICATION|SASL/.test(`${code} ${error.name.toUpperCase()}`) ||
+    /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|UNABLE_TO_|SELF_SIGNED|EPROTO)/.test(code)
+  )
+}
+
+function codeOf(error: Error): string {
+  if ('code' in error && typeof error.code === 'string') return error.code
+  return 'type' in error && typeof error.type === 'string' ? error.type : ''
+}
+
+function wordsOf(error: Error | undefined): string {
+  if (error === undefined) return 'no reason was given'
+  const code = codeOf(error)
+  const text = error.message.replace(/\.$/, '')
+  return code === '' || text.includes(code) ? text : `${text} (${code})`
+}

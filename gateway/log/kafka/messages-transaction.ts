@@ -1,0 +1,124 @@
+import { type Coded, message, passThrottle } from './message.ts'
+import type { TopicParts } from './messages-cluster.ts'
+
+/** Requests of a transaction, and the positions that one may move. */
+
+/** Who writes: given by the coordinator, newer epochs fence older ones. */
+export type Producer = Readonly<{ id: bigint; epoch: number }>
+
+/** Nobody yet. Anything else asks for a newer epoch of that very writer, which is not what a start wants. */
+const NEW_PRODUCER: Producer = { id: -1n, epoch: -1 }
+
+export const INIT_PRODUCER = message(
+  ['InitProducerId', 22, 4, 'flexible'],
+  (to, { identity, timeoutMs }: Readonly<{ identity: string; timeoutMs: number }>) => {
+    to.compactString(identity).int32(timeoutMs).int64(NEW_PRODUCER.id).int16(NEW_PRODUCER.epoch).tags()
+  },
+  (from) => {
+    passThrottle(from)
+    return { error: from.int16(), producer: { id: from.int64(), epoch: from.int16() } }
+  },
+)
+
+type OfWriter = Readonly<{ identity: string; producer: Producer }>
+
+export const ADD_PARTITIONS = message(
+  ['AddPartitionsToTxn', 24, 2],
+  (to, { identity, producer, of }: OfWriter & Readonly<{ of: readonly TopicParts[] }>) => {
+    to.string(identity).int64(producer.id).int16(producer.epoch)
+    to.array(of, ({ topic, partitions }) => {
+      to.string(topic)
+      to.array(partitions, (partition) => to.int32(partition))
+    })
+  },
+  (from) => {
+    passThrottle(from)
+    return from
+      .array(() => {
+        const topic = from.string()
+        return from.array(() => ({ topic, partition: from.int32(), error: from.int16() }))
+      })
+      .flat()
+  },
+)
+
+export const ADD_GROUP = message(
+  ['AddOffsetsToTxn', 25, 2],
+  (to, { identity, producer, group }: OfWriter & Readonly<{ group: string }>) => {
+    to.string(identity).int64(producer.id).int16(producer.epoch).string(group)
+  },
+  readError,
+)
+
+export type TopicPositions = Readonly<{
+  topic: string
+  positions: readonly Readonly<{ partition: number; position: number }>[]
+}>
+
+export const COMMIT_POSITIONS = message(
+  ['TxnOffsetCommit', 28, 2],
+  (
+    to,
+    { identity, producer, group, of }: OfWriter & Readonly<{ group: string; of: readonly TopicPositions[] }>,
+  ) => {
+    to.string(identity).string(group).int64(producer.id).int16(producer.epoch)
+    to.array(of, ({ topic, positions }) => {
+      to.string(topic)
+      to.array(positions, ({ partition, position }) =>
+        to.int32(partition).int64(BigInt(position)).int32(-1).string(null),
+      )
+    })
+  },
+  (from) => {
+    passThrottle(from)
+    return from
+      .array(() => {
+        const topic = from.string()
+        return from.array(() => ({ topic, partition: from.int32(), error: from.int16() }))
+      })
+      .flat()
+  },
+)
+
+export const END_TRANSACTION = message(
+  ['EndTxn', 26, 2],
+  (to, { identity, producer, isCommit }: OfWriter & Readonly<{ isCommit: boolean }>) => {
+    to.string(identity).int64(producer.id).int16(producer.epoch).bool(isCommit)
+  },
+  readError,
+)
+
+/** Stable positions only: while a transaction that moves one is undecided, the answer says so instead. */
+export const FETCH_POSITIONS = message(
+  ['OffsetFetch', 9, 7, 'flexible'],
+  (to, { group, of }: Readonly<{ group: string; of: readonly TopicParts[] }>) => {
+    to.compactString(group)
+    to.compactArray(of, ({ topic, partitions }) => {
+      to.compactString(topic)
+      to.compactArray(partitions, (partition) => to.int32(partition)).tags()
+    })
+    to.bool(true).tags()
+  },
+  (from) => {
+    passThrottle(from)
+    const topics = from.compactArray(() => {
+      const topic = from.compactString()
+      const partitions = from.compactArray(() => {
+        const head = { topic, partition: from.int32(), position: from.offset() }
+        from.int32()
+        from.compactNullableString()
+        const error = from.int16()
+        from.tags()
+        return { ...head, error }
+      })
+      from.tags()
+      return partitions
+    })
+    return { error: from.int16(), positions: topics.flat() }
+  },
+)
+
+function readError(from: Parameters<typeof passThrottle>[0]): Coded {
+  passThrottle(from)
+  return { error: from.int16() }
+}

@@ -1,0 +1,215 @@
+import { topicUnknown } from '../drafts.ts'
+import { LogError } from '../errors.ts'
+import type { Cleanup, TopicPartition, TopicSpec, TopicState } from '../port.ts'
+import { assertSpec } from '../topic-faults.ts'
+import { type KafkaCluster, REQUEST_MS } from './cluster.ts'
+import { CODES, isTransient, refusal } from './codes.ts'
+import {
+  CREATE_TOPICS,
+  DESCRIBE_TOPICS,
+  LIST_OFFSETS,
+  type NewTopic,
+  type TopicNode,
+} from './messages-cluster.ts'
+import { faultsOf, settingsOf } from './topic-settings.ts'
+
+/** A topic as the cluster has it; `wire` is its name there, with the prefix. */
+export type KnownTopic = Readonly<{
+  name: string
+  wire: string
+  id: string
+  cleanup: Cleanup
+  /** The broker of each partition; -1 where there is none now. */
+  leaders: readonly number[]
+}>
+
+export type TopicOptions = Readonly<{
+  /** Before the name of every topic. */
+  prefix: string
+  /** Of topics that are made. */
+  partitions: number
+  /** Copies of topics that are made; null is the cluster's default. */
+  replication: number | null
+}>
+
+/** What is known of topics. They never get other partitions, so that only their brokers are asked for again. */
+export class Topics {
+  readonly #cluster: KafkaCluster
+  readonly #options: TopicOptions
+  readonly #known = new Map<string, KnownTopic>()
+
+  constructor(cluster: KafkaCluster, options: TopicOptions) {
+    this.#cluster = cluster
+    this.#options = options
+  }
+
+  /** Null where there is no such topic. */
+  async find(name: string): Promise<KnownTopic | null> {
+    return this.#known.get(name) ?? (await this.refresh(name))
+  }
+
+  /** Asks the cluster anew; null where the topic is gone. */
+  async refresh(name: string): Promise<KnownTopic | null> {
+    const wire = this.wire(name)
+    const [node] = await this.#cluster.describe([wire])
+    if (node === undefined || node.error === CODES.UNKNOWN_TOPIC_OR_PARTITION) {
+      this.#known.delete(name)
+      return null
+    }
+    if (node.error !== CODES.NONE) throw refusal(node.error, `topic ${wire}`)
+    const known = this.#known.get(name)
+    // Another topic under the name may be kept otherwise.
+    const cleanup =
+      known?.id === node.id ? known.cleanup : cleanupOf((await this.#settings([wire])).get(wire))
+    return this.#remember(node, cleanup)
+  }
+
+  /** Its broker. Throws LOG_TOPIC_UNKNOWN, or LOG_UNAVAILABLE where the partition has no broker now. */
+  async leader({ topic, partition }: TopicPartition): Promise<Readonly<{ wire: string; node: number }>> {
+    const known = await this.find(topic)
+    const node = known?.leaders[partition]
+    if (known === null || node === undefined) throw new LogError('LOG_TOPIC_UNKNOWN', topicUnknown(topic))
+    if (node >= 0) return { wire: known.wire, node }
+    this.#known.delete(topic)
+    throw new LogError(
+      'LOG_UNAVAILABLE',
+      `Partition ${partition} of ${topic} has no broker now; it is tried again.`,
+    )
+  }
+
+  /** Its broker is to be asked for again. */
+  moved(name: string): void {
+    this.#known.delete(name)
+  }
+
+  wire(name: string): string {
+    return `${this.#options.prefix}${name}`
+  }
+
+  /** The name without the prefix; null for topics of others. */
+  nameOf(wire: string): string | null {
+    const { prefix } = this.#options
+    return wire.startsWith(prefix) ? wire.slice(prefix.length) : null
+  }
+
+  /** Every topic that the gateway's user may see under the prefix. */
+  async list(): Promise<readonly Readonly<{ name: string; partitions: number }>[]> {
+    const nodes = await this.#cluster.describe(null)
+    return nodes.flatMap(({ error, name: wire, partitions }) => {
+      const name = this.nameOf(wire)
+      return error !== CODES.NONE || name === null ? [] : [{ name, partitions: partitions.length }]
+    })
+  }
+
+  async ensure(specs: readonly TopicSpec[], signal: AbortSignal): Promise<readonly TopicState[]> {
+    for (const spec of specs) assertSpec(spec)
+    const wires = specs.map(({ name }) => this.wire(name))
+    const present = await this.#cluster.describe(wires)
+    const missing = specs.filter((spec) => isMissing(present, this.wire(spec.name)))
+    if (missing.length > 0) await this.#create(missing, signal)
+    const nodes = missing.length === 0 ? present : await this.#whole(wires, signal)
+    const settings = await this.#settings(wires)
+    return specs.map((spec): TopicState => {
+      const wire = this.wire(spec.name)
+      const node = nodes.find(({ name }) => name === wire)
+      if (node === undefined || node.error !== CODES.NONE) {
+        throw refusal(node?.error ?? CODES.UNKNOWN_TOPIC_OR_PARTITION, `topic ${wire}`)
+      }
+      const own = settings.get(wire) ?? new Map<string, string>()
+      const { id, leaders } = this.#remember(node, cleanupOf(own))
+      return { name: spec.name, id, partitions: leaders.length, faults: faultsOf(spec, own) }
+    })
+  }
+
+  async #create(specs: readonly TopicSpec[], signal: AbortSignal): Promise<void> {
+    const { partitions, replication } = this.#options
+    const topics = specs.map(
+      (spec): NewTopic => ({ name: this.wire(spec.name), partitions, settings: settingsOf(spec) }),
+    )
+    const request = { topics, replication: replication ?? -1, timeoutMs: REQUEST_MS }
+    const target = { node: null, use: 'read', timeoutMs: REQUEST_MS * 2 } as const
+    const made = await this.#cluster.repeat(
+      () => this.#cluster.ask(CREATE_TOPICS, request, target),
+      (answers) => answers.some(({ error }) => isTransient(error)),
+      REQUEST_MS,
+      signal,
+    )
+    for (const { name, error, reason } of made) {
+      // Another gateway or lane was first.
+      if (error === CODES.NONE || error === CODES.TOPIC_ALREADY_EXISTS) continue
+      throw refusal(error, `making topic ${name}${reason === null ? '' : ` (${reason})`}`)
+    }
+  }
+
+  /** Topics that were just made, once all their partitions answer: until then they refuse to be written. */
+  async #whole(wires: readonly string[], signal: AbortSignal): Promise<readonly TopicNode[]> {
+    return await this.#cluster
+      .repeat(
+        () => this.#cluster.describe(wires),
+        (nodes) => !nodes.every(isWhole),
+        REQUEST_MS,
+        signal,
+      )
+      .then(async (nodes) => {
+        await this.#cluster.repeat(
+          () => this.#answers(nodes),
+          (isAnswered) => !isAnswered,
+          REQUEST_MS,
+          signal,
+        )
+        return nodes
+      })
+  }
+
+  async #answers(nodes: readonly TopicNode[]): Promise<boolean> {
+    const parts = nodes.flatMap(({ name, partitions }) => partitions.map((one) => ({ topic: name, ...one })))
+    for (const [node, own] of Map.groupBy(parts, ({ leader }) => leader)) {
+      const of = [...Map.groupBy(own, ({ topic }) => topic)].map(([topic, some]) => ({
+        topic,
+        partitions: some.map(({ partition }) => partition),
+      }))
+      const request = { of, which: 'stable' } as const
+      const offsets = await this.#cluster.ask(LIST_OFFSETS, request, {
+        node,
+        use: 'read',
+        timeoutMs: REQUEST_MS,
+      })
+      if (offsets.some(({ error }) => error !== CODES.NONE)) return false
+    }
+    return true
+  }
+
+  async #settings(wires: readonly string[]): Promise<ReadonlyMap<string, ReadonlyMap<string, string>>> {
+    const target = { node: null, use: 'read', timeoutMs: REQUEST_MS } as const
+    const answers = await this.#cluster.ask(DESCRIBE_TOPICS, wires, target)
+    for (const { error, name } of answers) {
+      if (error !== CODES.NONE) throw refusal(error, `the settings of topic ${name}`)
+    }
+    return new Map(answers.map(({ name, settings }) => [name, settings]))
+  }
+
+  #remember({ name: wire, id, partitions }: TopicNode, cleanup: Cleanup): KnownTopic {
+    const leaders: number[] = []
+    for (const { partition, leader } of partitions) leaders[partition] = leader
+    const topic = { name: this.nameOf(wire) ?? wire, wire, id, cleanup, leaders }
+    this.#known.set(topic.name, topic)
+    return topic
+  }
+}
+
+function isMissing(nodes: readonly TopicNode[], wire: string): boolean {
+  const node = nodes.find(({ name }) => name === wire)
+  return node === undefined || node.error === CODES.UNKNOWN_TOPIC_OR_PARTITION
+}
+
+function isWhole({ error, partitions }: TopicNode): boolean {
+  return (
+    error === CODES.NONE &&
+    partitions.length > 0 &&
+    partitions.every((one) => one.error === CODES.NONE && one.leader >= 0)
+  )
+}
+
+function cleanupOf(settings: ReadonlyMap<string, string> | undefined): Cleanup {
+  return settings?.get('cleanup.policy')?.includes('compact') === true ? 'compact' : 'delete'
+}

@@ -1,0 +1,381 @@
+import type { Failpoints, Runtime } from '../../runtime.ts'
+import { topicUnknown } from '../drafts.ts'
+import { LogError } from '../errors.ts'
+import type { Commit, GroupPosition, Placed, Transaction } from '../port.ts'
+import { KafkaFault } from './client.ts'
+import { type KafkaCluster, REQUEST_MS } from './cluster.ts'
+import { CODES, codeName, isDenied, isFence, isTransient } from './codes.ts'
+import { asLogError } from './faults.ts'
+import type { Message } from './message.ts'
+import type { TopicParts } from './messages-cluster.ts'
+import {
+  ADD_GROUP,
+  ADD_PARTITIONS,
+  COMMIT_POSITIONS,
+  END_TRANSACTION,
+  type Producer,
+  type TopicPositions,
+} from './messages-transaction.ts'
+import type { PartitionWrites } from './packing.ts'
+import { decodeProduced, encodeProduce, type PartitionBatch, PRODUCE, type Produced } from './produce.ts'
+import type { Topics } from './topics.ts'
+import { untilAborted } from './until-aborted.ts'
+import type { PartitionState } from './writer.ts'
+
+/**
+ * After so long the broker breaks a transaction off by itself: the longest that a dead writer holds readers back (and up
+ * to 10 s more, until it looks).
+ */
+export const TRANSACTION_MS = 15_000
+
+/**
+ * A transaction has this long. Far below the broker's own limit, since one that ran into that looks exactly as if the
+ * writer had been fenced (measured: the same codes).
+ */
+const TRANSACT_MS = 10_000
+
+/** How long the broker may wait for its replicas: below the time that its answer may take. */
+const REPLICAS_MS = 5_000
+
+export type TransactionContext = Readonly<{
+  cluster: KafkaCluster
+  topics: Topics
+  runtime: Runtime
+  failpoints: Failpoints
+  identity: string
+  producer: Producer
+  /** By `<topic>/<partition>`; moves along. */
+  parts: Map<string, PartitionState>
+}>
+
+type Answered = Readonly<{ write: PartitionWrites; answer: Produced }>
+type Failed = Exclude<Commit, { kind: 'committed' }>
+
+/** Ends a transaction before its commit. `undo`: it was begun, and must be broken off before this is true. */
+class Ended extends Error {
+  readonly commit: Failed
+  readonly undo: boolean
+
+  constructor(commit: Failed, undo: boolean) {
+    super(commit.kind)
+    this.commit = commit
+    this.undo = undo
+  }
+}
+
+/**
+ * One transaction of Kafka: partitions and groups added, records produced, positions moved, the end. Every request is
+ * sent once; only what the broker answered it did not do is asked again. Once an answer is lost nobody can say what
+ * the broker did, and a later request of this writer could meet a late one of the same, so that it is `unknown`.
+ */
+export async function runTransaction(
+  context: TransactionContext,
+  writes: readonly PartitionWrites[],
+  transaction: Transaction,
+  signal: AbortSignal,
+): Promise<Commit> {
+  const attempt = new Attempt(context, signal)
+  try {
+    await attempt.route(writes)
+    await attempt.begin(writes, transaction.positions ?? [])
+    const placed = await attempt.produce(writes, transaction.records.length)
+    await attempt.move(transaction.positions ?? [])
+    context.failpoints.hit('log.before-commit')
+    await attempt.commit()
+    context.failpoints.hit('log.after-commit')
+    await attempt.untilSeen()
+    return { kind: 'committed', placed }
+  } catch (error) {
+    return await attempt.ended(error)
+  }
+}
+
+class Attempt {
+  readonly #context: TransactionContext
+  readonly #signal: AbortSignal
+  readonly #begunAt: bigint
+  readonly #leaders = new Map<PartitionWrites, number>()
+  /** The broker may have seen something of it. */
+  #isBegun = false
+
+  constructor(context: TransactionContext, signal: AbortSignal) {
+    this.#context = context
+    this.#signal = signal
+    this.#begunAt = context.runtime.mono()
+  }
+
+  /** Where each partition is written to, while nothing has begun. */
+  async route(writes: readonly PartitionWrites[]): Promise<void> {
+    for (const write of writes) this.#leaders.set(write, (await this.#context.topics.leader(write)).node)
+  }
+
+  async begin(writes: readonly PartitionWrites[], positions: readonly GroupPosition[]): Promise<void> {
+    if (writes.length > 0) {
+      const of = [...Map.groupBy(writes, ({ wire }) => wire)].map(
+        ([topic, own]): TopicParts => ({ topic, partitions: own.map(({ partition }) => partition) }),
+      )
+      const answers = await this.#decided(
+        (node) => this.#ask(ADD_PARTITIONS, { of }, node),
+        (all) =>
+          all.find(({ error }) => error !== CODES.NONE && error !== CODES.OPERATION_NOT_ATTEMPTED)?.error ??
+          CODES.NONE,
+      )
+      const failed = answers.find(
+        ({ error }) => error !== CODES.NONE && error !== CODES.OPERATION_NOT_ATTEMPTED,
+      )
+      // All of them are added, or none.
+      if (failed !== undefined) throw this.#refused(failed.error, failed.topic, false)
+    }
+    for (const group of new Set(positions.map((one) => one.group))) {
+      const { error } = await this.#decided(
+        (node) => this.#ask(ADD_GROUP, { group }, node),
+        (answer) => answer.error,
+      )
+      if (error !== CODES.NONE) throw this.#refused(error, `group ${group}`, writes.length > 0)
+    }
+  }
+
+  /** Batch by batch of each partition, one request for each broker at a time. */
+  async produce(writes: readonly PartitionWrites[], records: number): Promise<readonly Placed[]> {
+    const placed = new Array<Placed>(records)
+    const rounds = Math.max(0, ...writes.map(({ batches }) => batches.length))
+    const done = new Map(writes.map((write) => [write, 0]))
+    for (let round = 0; round < rounds; round += 1) {
+      const due = writes.filter(({ batches }) => round < batches.length)
+      for (const { write, answer } of await this.#produceRound(due, round)) {
+        const first = done.get(write) ?? 0
+        const count = write.batches[round]?.records.length ?? 0
+        for (let place = 0; place < count; place += 1) {
+          placed[write.drafts[first + place] ?? 0] = {
+            partition: write.partition,
+            offset: answer.offset + place,
+          }
+        }
+        done.set(write, first + count)
+      }
+    }
+    return placed
+  }
+
+  async #produceRound(writes: readonly PartitionWrites[], round: number): Promise<readonly Answered[]> {
+    const byNode = Map.groupBy(writes, (write) => this.#leaders.get(write) ?? -1)
+    const answers = await Promise.all([...byNode].map(([node, own]) => this.#produceTo(node, own, round)))
+    const failed = answers.flat().filter(({ answer }) => answer.error !== CODES.NONE)
+    // One that may have been taken decides for all: then nothing can be broken off in peace.
+    const worst = failed.find(({ answer }) => !isUntaken(answer.error)) ?? failed[0]
+    if (worst === undefined) return answers.flat()
+    this.#context.topics.moved(worst.write.topic)
+    throw this.#refused(worst.answer.error, `${worst.write.wire}/${worst.write.partition}`, true)
+  }
+
+  async #produceTo(
+    node: number,
+    writes: readonly PartitionWrites[],
+    round: number,
+  ): Promise<readonly Answered[]> {
+    const { cluster, identity, producer, runtime } = this.#context
+    const batches = writes.flatMap(({ wire, partition, batches: own, topic }): PartitionBatch[] => {
+      const batch = own[round]
+      if (batch === undefined) return []
+      return [{ topic: wire, partition, batch, sequence: this.#part(topic, partition).sequence }]
+    })
+    const body = encodeProduce({ identity, producer, time: runtime.wall(), timeoutMs: REPLICAS_MS, batches })
+    const target = { node, use: 'write', timeoutMs: Math.min(REQUEST_MS, this.#leftMs()) } as const
+    const answers = decodeProduced(await this.#sent(cluster.exchange(PRODUCE, body, target)))
+    return writes.map((write) => {
+      const answer = answers.find(
+        ({ topic, partition }) => topic === write.wire && partition === write.partition,
+      )
+      if (answer === undefined)
+        throw this.#unknown(`the broker said nothing about ${write.wire}/${write.partition}`)
+      if (answer.error === CODES.NONE) this.#advance(write, answer, write.batches[round]?.records.length ?? 0)
+      return { write, answer }
+    })
+  }
+
+  /** Moves the partition's state along with a batch that was taken. */
+  #advance({ topic, partition }: PartitionWrites, { offset }: Produced, count: number): void {
+    const part = this.#part(topic, partition)
+    if (offset <= part.last) {
+      this.#context.topics.moved(topic)
+      const reason = `${topic}/${partition} went on at ${offset} after ${part.last}: it is another topic than before, or its end was lost`
+      throw new Ended({ kind: 'refused', retryable: true, reason }, true)
+    }
+    part.sequence = (part.sequence + count) % 2 ** 31
+    part.last = offset + count - 1
+  }
+
+  async move(positions: readonly GroupPosition[]): Promise<void> {
+    const { cluster, topics } = this.#context
+    for (const [group, own] of Map.groupBy(positions, (one) => one.group)) {
+      const of = [...Map.groupBy(own, ({ topic }) => topic)].map(
+        ([topic, some]): TopicPositions => ({ topic: topics.wire(topic), positions: some }),
+      )
+      const answers = await this.#sent(
+        cluster.repeat(
+          async () => {
+            const node = await cluster.coordinator('group', group, this.#signal)
+            const answer = await this.#ask(COMMIT_POSITIONS, { group, of }, node)
+            if (answer.some(({ error }) => isTransient(error))) cluster.moved('group', group)
+            return answer
+          },
+          (all) => all.some(({ error }) => isTransient(error)),
+          this.#leftMs(),
+          this.#signal,
+        ),
+      )
+      const failed = answers.find(({ error }) => error !== CODES.NONE)
+      if (failed !== undefined) throw this.#refused(failed.error, `positions of ${group}`, true)
+    }
+  }
+
+  async commit(): Promise<void> {
+    const { error } = await this.#end(true)
+    if (error === CODES.NONE) return
+    if (isFence(error)) throw this.#fenced()
+    throw this.#unknown(`the broker answered ${codeName(error)} to the commit`)
+  }
+
+  /**
+   * The broker answers a commit once it is decided, before readers see it. Asked for the same again it says yes only
+   * when all markers are written; whoever reads then sees all of it (measured: half of 300 were not seen before).
+   */
+  async untilSeen(): Promise<void> {
+    // It is committed whatever becomes of this question.
+    await this.#end(true).catch(() => undefined)
+  }
+
+  /** From what went wrong to what became of the transaction. */
+  async ended(error: unknown): Promise<Commit> {
+    if (error instanceof Ended) {
+      if (!error.undo || (await this.#isUndone())) return error.commit
+      return { kind: 'unknown', reason: `${reasonOf(error.commit)}, and it could not be broken off` }
+    }
+    if (!this.#isBegun && this.#signal.aborted) throw this.#signal.reason
+    const known = asLogError(error)
+    if (this.#isBegun)
+      return { kind: 'unknown', reason: known instanceof Error ? known.message : String(known) }
+    if (!(known instanceof LogError)) throw known
+    return { kind: 'refused', retryable: known.remedy === 'retry', reason: known.message }
+  }
+
+  async #isUndone(): Promise<boolean> {
+    const answer = await this.#end(false).catch(() => null)
+    return answer?.error === CODES.NONE
+  }
+
+  #end(isCommit: boolean): Promise<Readonly<{ error: number }>> {
+    return this.#decided(
+      (node) => this.#ask(END_TRANSACTION, { isCommit }, node),
+      ({ error }) => error,
+    )
+  }
+
+  /** Asks the coordinator again as long as it says that it did nothing. */
+  async #decided<Answer>(
+    ask: (node: number) => Promise<Answer>,
+    codeOf: (answer: Answer) => number,
+  ): Promise<Answer> {
+    const { cluster, identity } = this.#context
+    return await cluster.repeat(
+      async () => {
+        const node = await cluster.coordinator('transaction', identity, this.#signal)
+        const answer = await this.#sent(ask(node))
+        const code = codeOf(answer)
+        if (isTransient(code) && code !== CODES.CONCURRENT_TRANSACTIONS)
+          cluster.moved('transaction', identity)
+        return answer
+      },
+      (answer) => isTransient(codeOf(answer)),
+      this.#leftMs(),
+      this.#signal,
+    )
+  }
+
+  #ask<Request, Answer>(
+    message: Message<Request & Readonly<{ identity: string; producer: Producer }>, Answer>,
+    request: Request,
+    node: number,
+  ): Promise<Answer> {
+    const { cluster, identity, producer } = this.#context
+    const whole = { ...request, identity, producer }
+    return cluster.ask(message, whole, {
+      node,
+      use: 'write',
+      timeoutMs: Math.min(REQUEST_MS, this.#leftMs()),
+    })
+  }
+
+  /** From its first request on the broker may know of the transaction; the caller may leave at any time. */
+  async #sent<Answer>(answer: Promise<Answer>): Promise<Answer> {
+    try {
+      const got = await untilAborted(answer, this.#signal)
+      this.#isBegun = true
+      return got
+    } catch (error) {
+      if (!(error instanceof KafkaFault) || error.kind === 'lost') this.#isBegun = true
+      throw error
+    }
+  }
+
+  #part(topic: string, partition: number): PartitionState {
+    const { parts } = this.#context
+    const name = `${topic}/${partition}`
+    const known = parts.get(name)
+    if (known !== undefined) return known
+    const part = { sequence: 0, last: -1 }
+    parts.set(name, part)
+    return part
+  }
+
+  #leftMs(): number {
+    const spent = Number((this.#context.runtime.mono() - this.#begunAt) / 1_000_000n)
+    return Math.max(1, TRANSACT_MS - spent)
+  }
+
+  #refused(error: number, about: string, undo: boolean): Ended {
+    if (isFence(error)) return this.#fenced()
+    const reason = reasonFor(error, about)
+    if (FOR_GOOD.has(error) || isDenied(error))
+      return new Ended({ kind: 'refused', retryable: false, reason }, undo)
+    if (isUntaken(error)) return new Ended({ kind: 'refused', retryable: true, reason }, undo)
+    return this.#unknown(reason)
+  }
+
+  /** After the broker's own time-out it says the same of a writer that nobody has fenced. */
+  #fenced(): Ended {
+    const spent = Number((this.#context.runtime.mono() - this.#begunAt) / 1_000_000n)
+    if (spent < TRANSACTION_MS) return new Ended({ kind: 'fenced' }, false)
+    return this.#unknown(`it took ${spent} ms, and the broker broke it off after ${TRANSACTION_MS}`)
+  }
+
+  #unknown(reason: string): Ended {
+    return new Ended({ kind: 'unknown', reason }, false)
+  }
+}
+
+/** The broker says that it has not taken the batch, and its number is free. */
+function isUntaken(error: number): boolean {
+  return isTransient(error) || FOR_GOOD.has(error) || isDenied(error) || error === CODES.NOT_ENOUGH_REPLICAS
+}
+
+const FOR_GOOD: ReadonlySet<number> = new Set([
+  CODES.MESSAGE_TOO_LARGE,
+  CODES.RECORD_LIST_TOO_LARGE,
+  CODES.INVALID_RECORD,
+  CODES.INVALID_TOPIC,
+  CODES.UNKNOWN_TOPIC_OR_PARTITION,
+])
+
+function reasonFor(error: number, about: string): string {
+  if (error === CODES.UNKNOWN_TOPIC_OR_PARTITION) return topicUnknown(about)
+  if (error === CODES.MESSAGE_TOO_LARGE || error === CODES.RECORD_LIST_TOO_LARGE) {
+    return `A record for ${about} is over the broker's limit (max.message.bytes of the topic); raise it or make the record smaller.`
+  }
+  const advice = isDenied(error) ? '; grant it to the gateway’s user' : ''
+  return `Kafka answered ${codeName(error)} for ${about}${advice}.`
+}
+
+function reasonOf(commit: Failed): string {
+  return 'reason' in commit ? commit.reason : commit.kind
+}
