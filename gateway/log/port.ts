@@ -103,7 +103,7 @@ export interface Log {
   /** The position after the last committed record. */
   end(partition: TopicPartition, signal: AbortSignal): Promise<number>
   /**
-   * Reads without a group, from a position to `to` (default: the end at the time of the call), and then ends. A
+   * Reads without a group, from a position to `to` (default: the end when the first chunk is asked for), and then ends. A
    * `from` older than what is kept starts at the oldest record that is.
    */
   readTo(

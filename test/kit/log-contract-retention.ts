@@ -3,12 +3,11 @@ import { partitionOf } from '../../gateway/log/partition.ts'
 import { type LogWorld, type MakeLogWorld, ORDERS, REJECTS } from './log-contract.ts'
 import { begin, commit, draft, NEVER, order, readPartition, readTopic, textOf } from './log-contract-steps.ts'
 
-/** Drivers whose server prunes in its own time are held to this by their settings; see `LogWorld.prune`. */
 export function testLogRetention(makeWorld: MakeLogWorld): void {
   describe('retention', () => {
-    test('keeps everything that is younger than the spec says', async ({ skip }) => {
+    test('keeps everything that is younger than the spec says', async () => {
       const { world, log } = await begin(makeWorld)
-      const prune = pruneOf(world, skip)
+      const prune = pruneOf(world)
       const writer = await log.writer('w', NEVER)
       await commit(writer, [order('a', '1'), order('a', '2'), draft(REJECTS, 'r', '1')])
       await prune(ORDERS.keepMs / 2)
@@ -16,11 +15,9 @@ export function testLogRetention(makeWorld: MakeLogWorld): void {
       expect((await readTopic(log, REJECTS, world.partitions)).map(textOf)).toEqual(['1'])
     })
 
-    test('keeps the newest record of each key for ever, and drops older ones and tombstones', async ({
-      skip,
-    }) => {
+    test('keeps the newest record of each key for ever, and drops older ones and tombstones', async () => {
       const { world, log } = await begin(makeWorld)
-      const prune = pruneOf(world, skip)
+      const prune = pruneOf(world)
       const writer = await log.writer('w', NEVER)
       const keys = Array.from({ length: 700 }, (_, place) => `key-${place}`)
       for (const round of ['1', '2', '3']) {
@@ -40,9 +37,9 @@ export function testLogRetention(makeWorld: MakeLogWorld): void {
       expect(keys.slice(2).every((key) => values.get(key) === '3')).toBe(true)
     })
 
-    test('of a topic that is kept by age drops what is older', async ({ skip }) => {
+    test('of a topic that is kept by age drops what is older', async () => {
       const { world, log } = await begin(makeWorld)
-      const prune = pruneOf(world, skip)
+      const prune = pruneOf(world)
       const writer = await log.writer('w', NEVER)
       const many = Array.from({ length: 1_500 }, (_, place) => draft(REJECTS, `r${place}`, '1'))
       await commit(writer, many)
@@ -52,11 +49,9 @@ export function testLogRetention(makeWorld: MakeLogWorld): void {
       expect(await readTopic(log, REJECTS, world.partitions)).toHaveLength(1)
     })
 
-    test('leaves positions as they were, and reads end at the end though its records are gone', async ({
-      skip,
-    }) => {
+    test('leaves positions as they were, and reads end at the end though its records are gone', async () => {
       const { world, log } = await begin(makeWorld)
-      const prune = pruneOf(world, skip)
+      const prune = pruneOf(world)
       const at = { topic: ORDERS.name, partition: partitionOf('a', world.partitions) }
       const writer = await log.writer('w', NEVER)
       await commit(writer, [order('a', '1'), order('a', '2'), order('a', '3'), order('a', null)])
@@ -70,9 +65,9 @@ export function testLogRetention(makeWorld: MakeLogWorld): void {
       expect((await readPartition(reopened, at, 1)).records.map(textOf)).toEqual(['5'])
     })
 
-    test('goes on beside writers, and what they write meanwhile is kept', async ({ skip }) => {
+    test('goes on beside writers, and what they write meanwhile is kept', async () => {
       const { world, log } = await begin(makeWorld)
-      const prune = pruneOf(world, skip)
+      const prune = pruneOf(world)
       const writer = await log.writer('w', NEVER)
       for (let round = 0; round < 4; round += 1) {
         await commit(
@@ -93,6 +88,7 @@ export function testLogRetention(makeWorld: MakeLogWorld): void {
   })
 }
 
-function pruneOf(world: LogWorld, skip: (why: string) => never): NonNullable<LogWorld['prune']> {
-  return world.prune ?? skip('this log is pruned by its server')
+function pruneOf(world: LogWorld): NonNullable<LogWorld['prune']> {
+  if (world.prune === null) throw new Error('A world whose driver keeps the log must be able to prune it.')
+  return world.prune
 }

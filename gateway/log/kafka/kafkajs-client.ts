@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import type { ConnectionOptions } from 'node:tls'
-import { type ConnectKafka, type KafkaAccess, type KafkaConnection } from './client.ts'
+import type { ConnectKafka, KafkaAccess, KafkaConnection } from './client.ts'
 import { faultOf } from './faults.ts'
 
 /** A request may wait for others of a group (`rebalanceMs`); the driver has deadlines of its own, far below. */

@@ -82,6 +82,7 @@ export class Topics {
     this.#known.delete(name)
   }
 
+  /** The name of a topic, a group or a writer in the cluster. */
   wire(name: string): string {
     return `${this.#options.prefix}${name}`
   }

@@ -126,7 +126,7 @@ class Attempt {
       // All of them are added, or none.
       if (failed !== undefined) throw this.#refused(failed.error, failed.topic, false)
     }
-    for (const group of new Set(positions.map((one) => one.group))) {
+    for (const group of new Set(positions.map((one) => this.#context.topics.wire(one.group)))) {
       const { error } = await this.#decided(
         (node) => this.#ask(ADD_GROUP, { group }, node),
         (answer) => answer.error,
@@ -207,7 +207,7 @@ class Attempt {
 
   async move(positions: readonly GroupPosition[]): Promise<void> {
     const { cluster, topics } = this.#context
-    for (const [group, own] of Map.groupBy(positions, (one) => one.group)) {
+    for (const [group, own] of Map.groupBy(positions, (one) => topics.wire(one.group))) {
       const of = [...Map.groupBy(own, ({ topic }) => topic)].map(
         ([topic, some]): TopicPositions => ({ topic: topics.wire(topic), positions: some }),
       )
