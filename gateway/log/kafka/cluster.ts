@@ -38,7 +38,7 @@ import { PRODUCE } from './produce.ts'
  * A broker serves the requests of a connection one after the other, so that one which waits (for records, for members
  * of a group) has a connection of its own.
  */
-export type Use = 'write' | 'read' | 'follow' | `group ${string}`
+export type Use = 'write' | 'read' | 'follow' | `member ${string}`
 
 /** Where a request goes: a broker by its node id, or null for any. */
 export type Target = Readonly<{ node: number | null; use: Use; timeoutMs: number }>
@@ -128,6 +128,15 @@ export class KafkaCluster {
       const answer = await attempt()
       if (!isAgain(answer) || runtime.mono() >= until) return answer
       await runtime.sleep(waitMs, ending)
+    }
+  }
+
+  /** Ends the connections of a use that nobody has any more. */
+  hangUp(use: Use): void {
+    for (const [name, connection] of this.#connections) {
+      if (!name.endsWith(` ${use}`)) continue
+      this.#connections.delete(name)
+      connection.then((open) => open.close()).catch(() => undefined)
     }
   }
 

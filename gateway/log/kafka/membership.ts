@@ -3,7 +3,7 @@ import { topicUnknown } from '../drafts.ts'
 import { LogError } from '../errors.ts'
 import type { Assignment, TopicPartition } from '../port.ts'
 import { KafkaFault } from './client.ts'
-import { type KafkaCluster, REQUEST_MS, type Target } from './cluster.ts'
+import { type KafkaCluster, REQUEST_MS, type Target, type Use } from './cluster.ts'
 import { CODES, isTransient, refusal } from './codes.ts'
 import { asLogError } from './faults.ts'
 import type { Following } from './following.ts'
@@ -71,6 +71,8 @@ class Member {
   readonly #options: MembershipOptions
   readonly #stopping = new AbortController()
   readonly #signal: AbortSignal
+  /** Of its own: the broker holds a join back until all have joined, and with it whatever comes after on a connection. */
+  readonly #use: Use
   #id = ''
   #owners: AbortController[] = []
   #arrived: Assignment[] = []
@@ -80,6 +82,7 @@ class Member {
 
   constructor(options: MembershipOptions, signal: AbortSignal) {
     this.#options = options
+    this.#use = `member ${options.runtime.uuid()}`
     this.#signal = AbortSignal.any([signal, this.#stopping.signal])
     this.#signal.addEventListener('abort', () => this.#revoke('the member left'), { once: true })
   }
@@ -110,6 +113,7 @@ class Member {
       this.#revoke('of a rebalance')
     }
     await this.#leave()
+    this.#options.cluster.hangUp(this.#use)
     this.#isOver = true
     this.#change.resolve()
   }
@@ -194,7 +198,7 @@ class Member {
     const { cluster, group } = this.#options
     const once = async () => {
       const node = await cluster.coordinator('group', group, this.#signal)
-      const answer = await ask({ node, use: `group ${group}`, timeoutMs: waitMs + REQUEST_MS })
+      const answer = await ask({ node, use: this.#use, timeoutMs: waitMs + REQUEST_MS })
       if (isTransient(answer.error)) cluster.moved('group', group)
       return answer
     }
@@ -260,7 +264,7 @@ class Member {
     if (this.#id === '' || cluster.closed.aborted) return
     try {
       const node = await cluster.coordinator('group', group, cluster.closed)
-      // Not where an unanswered request of this group may be waiting.
+      // Not where an unanswered join may be waiting.
       await cluster.ask(LEAVE_GROUP, { group, member: this.#id }, { node, use: 'write', timeoutMs: LEAVE_MS })
     } catch {
       // The session runs out.
