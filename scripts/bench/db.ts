@@ -1,0 +1,185 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { textTable } from '../../gateway/cli/text-table.ts'
+import { startKafkaBroker } from '../services/kafka-broker.ts'
+import { createServices, type Services } from '../services.ts'
+import { type Goal, measured, median, tellGoals, type Usage } from './measured.ts'
+import { fillPayments, type KeyOrder } from './payments.ts'
+
+const ERPGW = fileURLToPath(new URL('../../gateway/cli/erpgw.mjs', import.meta.url))
+const RAW = fileURLToPath(new URL('./raw-limits.ts', import.meta.url))
+const MAPPINGS = fileURLToPath(new URL('./mappings', import.meta.url))
+
+/** CPU seconds for a million rows; scaled where a run has another number. */
+const CPU_GOALS: Readonly<Record<KeyOrder, number>> = { ascending: 34, random: 45 }
+const RSS_GOAL_MEGABYTES = 300
+/** "The same" for ten times as many rows: what allocators leave lying about aside. */
+const RSS_GROWTH = 1.1
+
+/** Of an event of the table, for the raw limit of producing; `npm run bench -- source` tells it exactly. */
+const EVENT_BYTES = 1_250
+
+export type DbBenchOptions = Readonly<{
+  rows: number
+  runs: number
+  /** Ten times as many rows as well, once. */
+  full: boolean
+  print(line: string): void
+}>
+
+/**
+ * A first load from PostgreSQL to Kafka by the whole program under its default config, Ajv and detection on, beside the
+ * raw limits of the same run. False where a goal is missed.
+ */
+export async function benchDb(options: DbBenchOptions): Promise<boolean> {
+  const services = createServices({ environment: process.env, report: options.print })
+  const folder = mkdtempSync(join(tmpdir(), 'erpgw-bench-'))
+  try {
+    const goals: Goal[] = []
+    for (const order of ['ascending', 'random'] as const) {
+      goals.push(...(await benchOrder(options, services, folder, order)))
+    }
+    options.print('')
+    return tellGoals(goals, options.print)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+    await services.stop()
+  }
+}
+
+async function benchOrder(
+  { rows, runs, full, print }: DbBenchOptions,
+  services: Services,
+  folder: string,
+  order: KeyOrder,
+): Promise<readonly Goal[]> {
+  const url = await granted(services, 'postgres')
+  const jars = await granted(services, 'kafka-jars')
+  const rowBytes = await fillPayments(url, rows, order)
+  print(`\nkeys ${order}, ${rows} rows of ${Math.round(rowBytes)} bytes`)
+  const raw = await rawLimits(url, jars, folder, rows, order)
+  const usages: Usage[] = []
+  for (let run = 1; run <= runs; run += 1) {
+    usages.push(await loadOnce(url, jars, join(folder, `${order}-${run}`)))
+    print(`run ${run}: ${sentence(usages.at(-1))}`)
+  }
+  const cpuSeconds = median(usages.map((usage) => usage.cpuSeconds))
+  const rssMegabytes = median(usages.map((usage) => usage.rssMegabytes))
+  const sum = raw.reduce((total, { usage }) => total + usage.cpuSeconds, 0)
+  const line = (what: string, cpu: number, rss: number) => [
+    what,
+    cpu.toFixed(1),
+    (cpu / sum).toFixed(2),
+    rss.toFixed(0),
+  ]
+  print(
+    textTable(
+      [`KEYS ${order.toUpperCase()}`, 'CPU S', 'TIMES ALL RAW LIMITS', 'RSS MB'],
+      [
+        ...raw.map(({ what, usage }) => line(`raw: ${what}`, usage.cpuSeconds, usage.rssMegabytes)),
+        line(`gateway, median of ${runs}`, cpuSeconds, rssMegabytes),
+      ],
+    ),
+  )
+  const millions = rows / 1_000_000
+  return [
+    {
+      what: `CPU, keys ${order}`,
+      value: cpuSeconds / millions,
+      limit: CPU_GOALS[order],
+      unit: 'CPU s a million rows',
+    },
+    { what: `memory, keys ${order}`, value: rssMegabytes, limit: RSS_GOAL_MEGABYTES, unit: 'MB' },
+    ...(full ? await tenfold(url, jars, folder, rows, order, rssMegabytes, print) : []),
+  ]
+}
+
+/** Memory must not grow with the table. */
+async function tenfold(
+  url: string,
+  jars: string,
+  folder: string,
+  rows: number,
+  order: KeyOrder,
+  before: number,
+  print: (line: string) => void,
+): Promise<readonly Goal[]> {
+  await fillPayments(url, rows * 10, order)
+  const usage = await loadOnce(url, jars, join(folder, `${order}-tenfold`))
+  print(`ten times as many rows: ${sentence(usage)}`)
+  const what = `memory with ten times as many rows, keys ${order}`
+  return [{ what, value: usage.rssMegabytes, limit: Math.round(before * RSS_GROWTH), unit: 'MB' }]
+}
+
+type RawLimit = Readonly<{ what: string; usage: Usage }>
+
+async function rawLimits(
+  url: string,
+  jars: string,
+  folder: string,
+  rows: number,
+  order: KeyOrder,
+): Promise<readonly RawLimit[]> {
+  const run = (...args: readonly string[]) => measured([RAW, ...args], { folder })
+  const read = await run('read', url)
+  await using broker = await startKafkaBroker({ jars })
+  const produced = (client: string) =>
+    run('produce', client, broker.address, String(rows), String(EVENT_BYTES))
+  const sqlite = await run('sqlite', join(folder, `raw-${order}.db`), String(rows), order)
+  return [
+    { what: 'rows read with the driver alone', usage: read },
+    { what: 'the same bytes produced alone', usage: await produced('platformatic') },
+    { what: 'a row each into SQLite alone', usage: sqlite },
+  ]
+}
+
+/** The program from its start to its end, in a folder and on a cluster that are new. */
+async function loadOnce(url: string, jars: string, folder: string): Promise<Usage> {
+  await using broker = await startKafkaBroker({ jars })
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'gateway.yaml'), configOf(url, broker.address))
+  const password = decodeURIComponent(new URL(url).password)
+  const usage = await measured([ERPGW, 'run', '--once'], {
+    folder,
+    environment: { BENCH_PASSWORD: password || 'none' },
+  })
+  rmSync(folder, { recursive: true, force: true })
+  return usage
+}
+
+function configOf(databaseUrl: string, broker: string): string {
+  const { hostname, port, username, pathname } = new URL(databaseUrl)
+  return `
+companies:
+  001: { name: Example Trading, currency: HKD, zone: Asia/Hong_Kong }
+log: { driver: kafka, brokers: ["${broker}"] }
+mappings: ["${MAPPINGS}"]
+sources:
+  erp:
+    kind: database
+    system: bench
+    company: 001
+    zone: Asia/Hong_Kong
+    connection: { engine: postgres, host: ${hostname}, port: ${port}, database: ${pathname.slice(1)}, user: ${username}, password: env:BENCH_PASSWORD }
+    feeds:
+      payments:
+        mapping: bench/payment
+        table: payment
+        key: [payment_no]
+        cursor: { strategy: watermark, columns: [updated_at], overlap: 10s }
+`
+}
+
+async function granted(services: Services, name: 'postgres' | 'kafka-jars'): Promise<string> {
+  const answer = await services.ask(name)
+  if (answer.kind === 'granted') return answer.url
+  throw new Error(answer.reason)
+}
+
+function sentence(usage: Usage | undefined): string {
+  if (usage === undefined) return 'nothing'
+  const { cpuSeconds, rssMegabytes, seconds } = usage
+  return `${cpuSeconds.toFixed(1)} CPU s, ${rssMegabytes.toFixed(0)} MB, ${seconds.toFixed(1)} s`
+}
