@@ -2,10 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
-import { chaosEmbedded, type Kill, killsAtSteps, LANE_STEPS } from '../test/chaos/embedded.ts'
 import { followUnderLoad, WAL_BYTES_MAX } from '../test/chaos/follower.ts'
+import { killsAtSteps, killsByChance, LANE_STEPS } from '../test/chaos/kills.ts'
+import { type ChaosLog, embeddedChaosLog, kafkaChaosLog } from '../test/chaos/logs.ts'
+import { chaos } from '../test/chaos/run.ts'
 import { seededRandom } from '../test/kit/random.ts'
-import { createServices } from './services.ts'
+import { startKafkaBroker } from './services/kafka-broker.ts'
+import { createServices, type ServiceName } from './services.ts'
 
 /**
  * `npm run chaos -- NAME`: the long form of what `verify` holds in a short one. Prints as it goes, and at the end the
@@ -13,6 +16,9 @@ import { createServices } from './services.ts'
  */
 const USAGE = `Usage:
   npm run chaos -- embedded [--kills 20] [--seed TEXT]   kill -9 of a gateway while rows are written
+  npm run chaos -- kafka [--kills 20 | --full] [--seed TEXT] [--client platformatic | kafkajs]
+                                                         the same on Kafka: of the second of two gateways and of the
+                                                         broker as well; --full: 100 kills beside those at each step
   npm run chaos -- follower [--minutes 10]               a reader beside the writer of the log, under load`
 
 const [name, ...rest] = process.argv.slice(2)
@@ -25,6 +31,7 @@ try {
 
 function run(): Promise<number> {
   if (name === 'embedded') return embedded()
+  if (name === 'kafka') return kafka()
   if (name === 'follower') return follower()
   console.error(USAGE)
   return Promise.resolve(2)
@@ -49,30 +56,50 @@ async function follower(): Promise<number> {
 }
 
 async function embedded(): Promise<number> {
+  return await withServices(['postgres'], async ([postgres = '']) =>
+    killAgainAndAgain(await freshDatabase(postgres), embeddedChaosLog(folder)),
+  )
+}
+
+async function kafka(): Promise<number> {
+  return await withServices(['postgres', 'kafka-jars'], async ([postgres = '', jars = '']) => {
+    await using broker = await startKafkaBroker({ jars })
+    const client = option('client', 'platformatic')
+    if (client !== 'platformatic' && client !== 'kafkajs') throw new Error(`There is no client ${client}.`)
+    return await killAgainAndAgain(await freshDatabase(postgres), kafkaChaosLog(broker, client, 'chaos.'))
+  })
+}
+
+async function withServices(
+  names: readonly ServiceName[],
+  run: (urls: readonly string[]) => Promise<number>,
+): Promise<number> {
   const services = createServices({ environment: process.env, report: (line) => console.log(line) })
   try {
-    const answer = await services.ask('postgres')
-    if (answer.kind === 'granted') return await killAgainAndAgain(await freshDatabase(answer.url))
-    console.error(`No PostgreSQL: ${answer.reason}`)
-    return 1
+    const urls: string[] = []
+    for (const wanted of names) {
+      const answer = await services.ask(wanted)
+      if (answer.kind === 'refused') throw new Error(answer.reason)
+      urls.push(answer.url)
+    }
+    return await run(urls)
   } finally {
     await services.stop()
   }
 }
 
-async function killAgainAndAgain(databaseUrl: string): Promise<number> {
+async function killAgainAndAgain(databaseUrl: string, log: ChaosLog): Promise<number> {
   const seed = option('seed', '1')
   const random = seededRandom(seed)
-  const kills: Kill[] = [
-    ...killsAtSteps(random),
-    ...Array.from({ length: Number(option('kills', '20')) }, () => ({
-      afterMs: random.between(1_200, 6_000),
-    })),
-  ]
+  const count = rest.includes('--full') ? 100 : Number(option('kills', '20'))
+  const kills = [...killsAtSteps(random), ...killsByChance(random, count, log.isShared)]
   const report = (line: string) => console.log(line)
-  const result = await chaosEmbedded({ databaseUrl, folder, kills, seed, report })
+  const result = await chaos({ databaseUrl, folder, log, kills, seed, report })
+  await log.close()
   const missed = LANE_STEPS.filter((step) => result.kills[step] !== 1)
-  console.log(`\n${result.writes} writes, ${result.events} events; kills: ${JSON.stringify(result.kills)}`)
+  console.log(
+    `\n${result.writes} writes, ${result.events} events; kills: ${JSON.stringify(result.kills, null, 1)}`,
+  )
   for (const { checker, sentence } of result.violations) console.log(`${checker}: ${sentence}`)
   if (missed.length > 0) console.log(`Inconclusive: never killed at ${missed.join(', ')}.`)
   const isWell = result.violations.length === 0 && missed.length === 0
