@@ -8,6 +8,7 @@ import { createTasks, type HistoryEntry, NO_FAILPOINTS } from '../../gateway/run
 import type { Random } from '../kit/random.ts'
 import type { SimulatedRuntime } from '../kit/simulated-runtime.ts'
 import { createDisk, type Disk } from './disk.ts'
+import { type LogMutation, mutatedLog } from './mutated-log.ts'
 import type { Plan } from './plan.ts'
 import { SOURCE, startGateway, type ToyGateway } from './toy-gateway.ts'
 
@@ -29,6 +30,7 @@ export type LivesOptions = Readonly<{
   http: Http
   adapter: AnyAdapter
   mutations: ReadonlySet<LaneMutation>
+  logMutations: ReadonlySet<LogMutation>
 }>
 
 type Life = Readonly<{ number: number; incarnation: Incarnation; gateway: ToyGateway; disk: Disk }>
@@ -150,7 +152,7 @@ function startLife(
     failures: string[]
   }>,
 ): Life {
-  const { simulated, plan, log, http, adapter, mutations } = options
+  const { simulated, plan, log, http, adapter, mutations, logMutations } = options
   const { number, disk, mappingVersion, failures } = life
   simulated.trace(`life ${number} begins`)
   const failed = (what: string, error: unknown) => {
@@ -183,7 +185,14 @@ function startLife(
     },
   })
   const gateway = startGateway(
-    { ports: incarnation.ports, adapter, feeds: plan.feeds, mappingVersion, mutations, failed },
+    {
+      ports: { ...incarnation.ports, log: mutatedLog(incarnation.ports.log, logMutations) },
+      adapter,
+      feeds: plan.feeds,
+      mappingVersion,
+      mutations,
+      failed,
+    },
     new AbortController().signal,
   )
   return { number, incarnation, gateway, disk }

@@ -1,11 +1,22 @@
 import { describe, expect, test } from 'vitest'
 import MUTATION_LIST from '../mutations.json' with { type: 'json' }
+import type { Plan } from './plan.ts'
 import { isMutation, MUTATIONS, simulate } from './simulate.ts'
 
 test('keeps every promise under faults, seed after seed', { timeout: 60_000 }, async () => {
   for (let seed = 0; seed < 5; seed++) {
     const { violations } = await simulate(seed)
     expect(violations, `npm run simulate -- --seed ${seed}`).toEqual([])
+  }
+})
+
+test('keeps every promise while the clock steps by up to an hour, either way, every few minutes [F15]', {
+  timeout: 60_000,
+}, async () => {
+  const alter = (plan: Plan) => ({ ...plan, clockStepEveryMs: 120_000 })
+  for (let seed = 0; seed < 5; seed++) {
+    const { violations } = await simulate(seed, { alter })
+    expect(violations, `seed ${seed}`).toEqual([])
   }
 })
 

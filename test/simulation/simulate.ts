@@ -5,6 +5,7 @@ import { createSeededFaults, type MemoryFaults } from '../../gateway/log/memory-
 import type { Violation } from '../kit/checkers/facts.ts'
 import { EPOCH_MS, type SimulatedRuntime, simulatedRuntime } from '../kit/simulated-runtime.ts'
 import { startLives } from './lives.ts'
+import { isLogMutation, LOG_MUTATIONS } from './mutated-log.ts'
 import { startOperator } from './operator.ts'
 import { type Plan, planOf } from './plan.ts'
 import { createToyDingTalk } from './toy-dingtalk.ts'
@@ -20,6 +21,7 @@ export const MUTATIONS = [
   'cursor-outside-transaction',
   'fence-ignored',
   'overlap-off',
+  ...LOG_MUTATIONS,
 ] as const
 
 export type Mutation = (typeof MUTATIONS)[number]
@@ -53,13 +55,15 @@ export async function simulate(
   options: Readonly<{
     mutations?: ReadonlySet<Mutation>
     echo?: (line: string) => void
+    /** What is otherwise in the seed. */
+    alter?: (plan: Plan) => Plan
     /** Shown what is about to be judged. */
     inspect?: (remains: Remains) => void
   }> = {},
 ): Promise<Simulated> {
-  const { mutations = new Set<Mutation>(), echo, inspect = () => {} } = options
+  const { mutations = new Set<Mutation>(), echo, alter = (same) => same, inspect = () => {} } = options
   const simulated = simulatedRuntime(String(seed), echo)
-  const plan = planOf(simulated.random.fork('plan'))
+  const plan = alter(planOf(simulated.random.fork('plan')))
   simulated.trace(JSON.stringify(plan))
   const world = createWorld(
     simulated,
@@ -79,6 +83,7 @@ export async function simulate(
     http: chat.http,
     adapter: erp.adapter as unknown as AnyAdapter,
     mutations: new Set([...mutations].filter(isLaneMutation)),
+    logMutations: new Set([...mutations].filter(isLogMutation)),
   })
   const operator = startOperator(simulated, plan, lives)
   const stepsMax = STEPS_MAX
