@@ -312,7 +312,9 @@ export class Lane {
     }
     await this.#write(change, work.signal)
     if (mustSettle && change.record.cursor !== null) {
+      this.#isSettled = false
       await work.source.settle(change.record.cursor)
+      this.#isSettled = true
       this.options.ports.failpoints.hit('lane.after-settle')
     }
   }

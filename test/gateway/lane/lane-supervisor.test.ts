@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
+import { AdapterError } from '../../../adapters/errors.ts'
 import { Source } from '../../../gateway/lane/source.ts'
 import {
   atWork,
@@ -149,6 +150,22 @@ describe('a verb', () => {
 })
 
 describe('a lane', () => {
+  test('settles again what the source did not settle [P1]', async () => {
+    const bench = createBench({ pace: 20 })
+    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
+    const settled: string[] = []
+    const session: SessionChange = () => ({
+      async settle(_feed, cursor) {
+        settled.push(cursor)
+        if (settled.length === 1) throw new AdapterError('ADAPTER_UNREACHABLE', 'The session broke.')
+      },
+    })
+    await atWork(bench, 'run', { session }, async (source) => {
+      await until(() => laneOf(source).lastRun !== null)
+    })
+    expect(settled.slice(0, 2)).toEqual(['1', '1'])
+  })
+
   test('that was fenced stops, also where it wanted to hold [P2 F5]', async () => {
     const bench = createBench()
     put(bench.table, 'k1', { number: 'P1', amount: 'A' })
