@@ -164,6 +164,18 @@ describe('a condition', () => {
     expect(refusal('data.lines.exists(a, ["1", "2"].exists(b, a.line == b))')).toBe('accepted')
   })
 
+  test('looks through a written list for each element only where it is short [P6]', () => {
+    for (const [length, expected] of [
+      [20, 'accepted'],
+      [21, '20 elements at most'],
+    ] as const) {
+      const written = `[${Array(length).fill('1').join(', ')}]`
+      expect(refusal(`${written}.exists(a, a > 1)`)).toBe('accepted')
+      expect(refusal(`data.lines.exists(a, ${written}.exists(b, b > 1))`)).toContain(expected)
+      expect(refusal(`[1].exists(a, ${written}.map(b, b + a).exists(c, c > 1))`)).toContain(expected)
+    }
+  })
+
   test('is limited in length, in parts and in depth', () => {
     expect(refusal(`data.number == "${'x'.repeat(EXPRESSION_LENGTH_MAX)}"`)).toContain(
       'at most 4096 characters',
