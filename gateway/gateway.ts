@@ -64,7 +64,7 @@ const HEALTHY_MS = 300_000
 /** How long a source may take to start. */
 const START_MS = 30_000
 /** How long a source may take to say how it is. */
-const STATUS_MS = 2_000
+const STATUS_MS = 500
 
 /** `startedAt`: when its present start began, on the monotonic clock; null once it has answered. */
 type Running = {
