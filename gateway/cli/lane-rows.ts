@@ -1,6 +1,9 @@
 import type { LaneStatus } from '../lane/status.ts'
 import { grouped } from './figures.ts'
 
+/** What a source is given before people are told that it is waited for. */
+const PATIENCE_MS = 3_000
+
 export const LANE_HEADINGS = ['SOURCE', 'FEED', 'STATE', 'ROWS', 'REJECTED', 'LAST RUN', 'NOTE'] as const
 
 /** Lanes as rows of a table. */
@@ -26,6 +29,8 @@ function note(lane: LaneStatus): string {
   if (lane.hold !== null) return `${lane.hold.code}: ${lane.hold.message}`
   if (lane.stopped !== null) return `${lane.stopped.code}: ${lane.stopped.reason}`
   if (lane.retry !== null) return `try ${lane.retry.attempt}: ${lane.retry.reason}`
+  if (lane.awaits !== null && lane.awaits.ms >= PATIENCE_MS)
+    return `has waited ${Math.floor(lane.awaits.ms / 1_000)} s for the source to answer ${lane.awaits.what}`
   if (lane.isRemapping) return 'a remap is under way'
   if (lane.isRemapPending) return 'the mapping was edited; see `erpgw remap --help`'
   const read = lane.progress?.read ?? 0

@@ -230,7 +230,7 @@ async function decideRecords(
   known: Map<string, EventData>,
 ): Promise<Detected> {
   const { mapping, system } = work.options
-  const claims = prepare(records, count, view, mapping)
+  const claims = await prepare(work, records, count, view)
   const { fresh, gone } = await readRivals(work, claims, view)
   const reads = [...fresh, ...claims]
   const endings = endingRows(reads, view, gone, system).filter((row) => !known.has(row.recordKey))
@@ -263,7 +263,7 @@ async function readRivals(
   reads: readonly Read[],
   view: View,
 ): Promise<{ fresh: readonly Read[]; gone: ReadonlySet<string> }> {
-  const { mapping, system } = work.options
+  const { system } = work.options
   const met = new Set(reads.map((read) => read.record.key))
   const fresh: Read[] = []
   const gone = new Set<string>()
@@ -275,7 +275,7 @@ async function readRivals(
     for (const key of rivals) met.add(key)
     const there = new Set(found.records.map((record) => record.key))
     for (const key of rivals) if (!there.has(key)) gone.add(key)
-    claiming = prepare(found.records, found.count, view, mapping)
+    claiming = await prepare(work, found.records, found.count, view)
     fresh.push(...claiming)
   }
   return { fresh, gone }

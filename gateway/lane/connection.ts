@@ -9,6 +9,9 @@ export type TurnLimits = Readonly<{ connectMs: number; callMs: number }>
 
 const DEFAULT_TURN_LIMITS: TurnLimits = { connectMs: 30_000, callMs: 60_000 }
 
+/** A source that hung is left behind after this long: others wait for the turn, or for the end of the gateway. */
+const RETURN_MS = 2_000
+
 /**
  * One source's session, shared by its lanes. Calls take turns, so that an adapter never sees two at once; each has a
  * deadline of ours, kept whether or not the adapter heeds its signal. After a failure the session is dropped and the
@@ -22,6 +25,7 @@ export class SourceConnection {
   #session: Session | null = null
   #generation = 0
   #tail: Promise<unknown> = Promise.resolve()
+  #asked: Readonly<{ what: string; at: bigint }> | null = null
 
   constructor(
     options: Readonly<{ open: OpenSession; runtime: Runtime; logger: Logger; limits?: TurnLimits }>,
@@ -34,8 +38,9 @@ export class SourceConnection {
 
   /**
    * Runs one call of the session when it is this caller's turn. `generation` rises with every new session: what was
-   * learnt of one does not hold for the next. Throws ADAPTER_TIMEOUT when the deadline passes; any
-   * AdapterError that asks for a retry costs the session.
+   * learnt of one does not hold for the next. Throws ADAPTER_TIMEOUT when the deadline passes, and the signal's reason
+   * as soon as it aborts, also where others are still before it; any AdapterError that asks for a retry costs the
+   * session.
    */
   turn<Answer>(
     what: string,
@@ -55,17 +60,28 @@ export class SourceConnection {
       }
     })
     this.#tail = mine.catch(() => undefined)
-    return mine
+    return untilAborted(mine, signal)
   }
 
   /**
    * Runs what remains to be done on something that a session gave (the end of an iterator), when its turn comes and
-   * whether or not the session still lives. How it ends is of no interest.
+   * whether or not the session still lives. How it ends is of no interest; a session that cannot come to an end is
+   * dropped, and nobody waits for it long.
    */
   afterwards(call: () => Promise<unknown>): void {
+    const session = this.#session
     const never = new AbortController().signal
-    const mine = this.#tail.then(() => this.#within(this.#limits.callMs, 'return', never, call))
-    this.#tail = mine.catch(() => undefined)
+    const mine = this.#tail.then(() => this.#within(RETURN_MS, 'return', never, call))
+    this.#tail = mine.catch(() => {
+      if (session !== null && this.#session === session) this.#drop(session)
+    })
+  }
+
+  /** Which answer of the source is waited for now, and how long already; null: none. */
+  awaits(): Readonly<{ what: string; ms: number }> | null {
+    if (this.#asked === null) return null
+    const { what, at } = this.#asked
+    return { what, ms: Number((this.#runtime.mono() - at) / 1_000_000n) }
   }
 
   /** Lets go of the session after the turn under way. */
@@ -111,10 +127,24 @@ export class SourceConnection {
         return new Promise<never>(() => undefined)
       },
     )
+    this.#asked = { what, at: this.#runtime.mono() }
     try {
       return await Promise.race([call(inner), deadline])
     } finally {
+      this.#asked = null
       done.abort()
     }
+  }
+}
+
+/** Waits no longer than the signal lets it. */
+async function untilAborted<Answer>(answer: Promise<Answer>, signal: AbortSignal): Promise<Answer> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const abort = () => reject(signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    return await Promise.race([answer, aborted])
+  } finally {
+    signal.removeEventListener('abort', abort)
   }
 }

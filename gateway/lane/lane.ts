@@ -1,6 +1,7 @@
 import type { Batch, Json, SourceRecord } from '../../adapters/contract.ts'
 import type { Draft } from '../log/port.ts'
 import type { ProjectionCount } from '../ports.ts'
+import { isAbort } from '../runtime.ts'
 import { acceptFields, countBatch, decideBatch, decideUnreadable, guardFuses, splitInvalid } from './batch.ts'
 import { applyOnly, type Change, commit } from './commit.ts'
 import type { SourceConnection } from './connection.ts'
@@ -14,7 +15,16 @@ import { endPass, followPass, seenIn } from './pass.ts'
 import { readsCounted } from './read-order.ts'
 import { emptyRow, settleReject } from './rebuild.ts'
 import { View } from './view.ts'
-import { LaneSource, newRun, ReadCounter, type Run, type Track, type Work, withRun } from './work.ts'
+import {
+  LaneSource,
+  newRun,
+  ReadCounter,
+  type Run,
+  type Track,
+  type Work,
+  withRun,
+  type Yielding,
+} from './work.ts'
 
 /** What one run of a lane did; `isComplete` false when it stopped early because somebody is waiting for the lane. */
 export type RunResult = Readonly<{ counts: Readonly<RunCounts>; heldBack: number; isComplete: boolean }>
@@ -86,27 +96,30 @@ export class Lane {
   }
 
   /**
-   * One complete poll, and a remap if one was asked for: returns when the source has nothing more, or between two
-   * batches when `mustYield` says so.
+   * One complete poll, and a remap if one was asked for: returns when the source has nothing more, or before that when
+   * somebody waits for the lane.
    */
   async run(
     connection: SourceConnection,
     signal: AbortSignal,
-    mustYield: () => boolean = () => false,
+    yielding: Yielding = nobodyWaits(),
   ): Promise<RunResult> {
     const lane = this.#mustBeOpen()
-    const work = this.#work(connection, 'main', signal)
+    const work = this.#work(connection, 'main', signal, yielding)
     this.#run = work.run
     try {
       if (this.options.sharesEntity) await catchUp(this.options, lane, signal)
       if (lane.trouble !== null) throw lane.trouble
       await this.#settleAgain(work)
       await this.#findStart(work)
-      let isComplete = await this.#drain(work, mustYield)
+      let isComplete = await this.#drain(work, yielding.isAsked)
       if (isComplete) await this.#endRun(work)
       if (isComplete && lane.record.reread !== null)
-        isComplete = await this.#readAgain(connection, signal, mustYield)
+        isComplete = await this.#readAgain(connection, signal, yielding)
       return { counts: { ...work.run.counts }, heldBack: work.run.heldBack, isComplete }
+    } catch (error) {
+      if (!isAbort(error, yielding.signal)) throw error
+      return { counts: { ...work.run.counts }, heldBack: work.run.heldBack, isComplete: false }
     } finally {
       this.#run = null
     }
@@ -186,7 +199,12 @@ export class Lane {
   }
 
   /** A lane at work. What was found at the start, and another system behind the address, stop every kind of work. */
-  #work(connection: SourceConnection, track: Track, signal: AbortSignal): Work {
+  #work(
+    connection: SourceConnection,
+    track: Track,
+    signal: AbortSignal,
+    yielding: Yielding = nobodyWaits(),
+  ): Work {
     const lane = this.#mustBeOpen()
     // Where feeds share an entity, what was found at the start is looked at again by each run; lost events stay lost.
     const isLoss = lane.trouble?.code === 'LOG_LOST_EVENTS'
@@ -197,7 +215,7 @@ export class Lane {
       connection,
       counter: this.#counter,
       lane,
-      signal,
+      signal: AbortSignal.any([signal, yielding.signal]),
     })
     const origin = track === 'reread' && lane.record.reread?.kind === 'resync' ? 'replay' : lane.record.phase
     return { options, lane, source, run: newRun(lane, track, origin), signal }
@@ -240,7 +258,7 @@ export class Lane {
     const { record } = work.lane
     const from = work.run.track === 'main' ? record.cursor : (record.reread?.cursor ?? null)
     const iterator = await work.source.call('poll', async (session) =>
-      session.poll(this.options.feed.name, from, work.signal)[Symbol.asyncIterator](),
+      session.poll(this.options.feed.name, from, work.source.signal)[Symbol.asyncIterator](),
     )
     const next = () => {
       const count = work.source.nextCount()
@@ -348,20 +366,16 @@ export class Lane {
   }
 
   /** Reads everything again beside the feed's own cursor. A remap that another edit has overtaken was not asked for. */
-  async #readAgain(
-    connection: SourceConnection,
-    signal: AbortSignal,
-    mustYield: () => boolean,
-  ): Promise<boolean> {
+  async #readAgain(connection: SourceConnection, signal: AbortSignal, yielding: Yielding): Promise<boolean> {
     const { version } = this.options.mapping
     const { reread } = this.#mustBeOpen().record
     if (reread?.kind === 'remap' && reread.version !== version) {
       await this.rewrite({ reread: null }, [], signal)
       return true
     }
-    const work = this.#work(connection, 'reread', signal)
+    const work = this.#work(connection, 'reread', signal, yielding)
     this.#run = work.run
-    if (!(await this.#drain(work, mustYield))) return false
+    if (!(await this.#drain(work, yielding.isAsked))) return false
     const isRemap = reread?.kind === 'remap'
     await this.rewrite(
       { reread: null, ...(isRemap ? { mapping: { version, quiet: null } } : {}) },
@@ -377,4 +391,8 @@ function restorePass(lane: OpenLane): void {
   const { pass } = lane.record
   if (pass === null || lane.projection.passBatches(pass.id) >= pass.batches) return
   lane.record = { ...lane.record, cursor: pass.from, pass: null }
+}
+
+function nobodyWaits(): Yielding {
+  return { isAsked: () => false, signal: new AbortController().signal }
 }

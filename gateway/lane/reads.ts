@@ -1,8 +1,10 @@
 import type { SourceRecord } from '../../adapters/contract.ts'
 import { fingerprint, recordKey } from '../identity.ts'
-import type { Mapped, Mapping } from '../mapping/mapping.ts'
+import type { Mapped } from '../mapping/mapping.ts'
+import { Pace } from './pace.ts'
 import { type ReadOrder, readOrderOf } from './read-order.ts'
 import type { View } from './view.ts'
+import type { Work } from './work.ts'
 
 /** A record with its place in the order of reads; `mapped` null where the row shows that nothing can have changed. */
 export type Read = Readonly<{
@@ -14,20 +16,23 @@ export type Read = Readonly<{
 
 /**
  * Prepares the records of one batch: fingerprints all, maps those that may have changed, and loads from the projection
- * what the decisions will need. A key that stands in the batch more than once is always mapped.
+ * what the decisions will need. A key that stands in the batch more than once is always mapped. Throws the signal's
+ * reason where the run is to end, or to let somebody in.
  */
-export function prepare(
+export async function prepare(
+  work: Work,
   records: readonly SourceRecord[],
   count: string,
   view: View,
-  mapping: Mapping,
-): readonly Read[] {
+): Promise<readonly Read[]> {
+  const { mapping, ports } = work.options
+  const pace = new Pace(ports.runtime, work.source.signal)
   view.preload(
     records.map((record) => record.key),
     [],
   )
   const repeated = repeatedKeys(records)
-  return records.map((record): Read => {
+  const read = (record: SourceRecord): Read => {
     const print = fingerprintOf(record)
     if (typeof print !== 'string')
       return { record, order: readOrderOf(count, record), fingerprint: print.why, mapped: print.mapped }
@@ -45,7 +50,14 @@ export function prepare(
       fingerprint: print,
       mapped: isSettled || record.op === 'delete' ? null : mapping.map(record),
     }
-  })
+  }
+  const reads: Read[] = []
+  for (const record of records) {
+    const rest = pace.next()
+    if (rest !== null) await rest
+    reads.push(read(record))
+  }
+  return reads
 }
 
 /** Equal means equal words of the source; a record that holds what JSON cannot say is a reject. */

@@ -19,6 +19,8 @@ export type Progress = Readonly<{
   state: LaneState
   stopped: Extract<Verdict, { kind: 'stop' }> | null
   retry: Readonly<{ attempt: number; reason: string; afterMs: number }> | null
+  /** Which answer of the source the run under way waits for, and how long already. */
+  awaits: Readonly<{ what: string; ms: number }> | null
   lastRun: Readonly<{
     at: string
     tookMs: number

@@ -8,6 +8,9 @@ import { dueInMs } from './schedule.ts'
 import { type LaneState, type LaneStatus, laneStatus, type Progress } from './status.ts'
 import { VerbRefused } from './verb-refused.ts'
 
+/** How long a verb waits for the batch under way to end by itself; a poll that ends in time keeps its connection. */
+const LET_IN_MS = 300
+
 /** How often a lane that runs once tries again before it gives up. */
 const ONCE_TRIES_MAX = 5
 
@@ -29,6 +32,8 @@ export class LaneSupervisor {
   #lastRun: Progress['lastRun'] = null
   #attempts = 0
   #isEnded = false
+  /** Cuts the run under way short, so that it lets a verb in; null between runs. */
+  #cut: AbortController | null = null
   /** On the monotonic clock, in ms. */
   #dueAt = 0
 
@@ -44,6 +49,7 @@ export class LaneSupervisor {
       state: this.#state,
       stopped: this.#stopped,
       retry: this.#retry,
+      awaits: this.#state === 'running' ? this.#connection.awaits() : null,
       lastRun: this.#lastRun,
     })
   }
@@ -100,7 +106,10 @@ export class LaneSupervisor {
     }
   }
 
-  /** Runs a verb when the lane is between two batches, on the open lane. */
+  /**
+   * Runs a verb on the open lane, beside no run: between two batches, or after a moment in the place of one that waits
+   * for its source or maps.
+   */
   request<Answer>(verb: (lane: Lane, signal: AbortSignal) => Promise<Answer>): Promise<Answer> {
     return new Promise<Answer>((resolve, reject) => {
       if (this.#isEnded) {
@@ -115,6 +124,9 @@ export class LaneSupervisor {
         done: reject,
       })
       this.#bell.ring()
+      const cut = this.#cut
+      const late = this.lane.options.ports.runtime.deadline(LET_IN_MS)
+      late.addEventListener('abort', () => cut?.abort(), { once: true })
     })
   }
 
@@ -169,6 +181,8 @@ export class LaneSupervisor {
 
   async #attempt(signal: AbortSignal): Promise<void> {
     const started = this.#nowMs()
+    const cut = new AbortController()
+    this.#cut = cut
     try {
       if (this.lane.opened === null) {
         this.#state = 'starting'
@@ -177,11 +191,14 @@ export class LaneSupervisor {
       const waitMs = this.#waitMs()
       if (waitMs === null) return
       this.#state = 'running'
-      const result = await this.lane.run(this.#connection, signal, () => this.#jobs.length > 0)
+      const isAsked = () => this.#jobs.length > 0
+      const result = await this.lane.run(this.#connection, signal, { isAsked, signal: cut.signal })
       this.#succeeded(result, started)
     } catch (error) {
       if (isAbort(error, signal)) throw error
       await this.#failed(error, signal)
+    } finally {
+      this.#cut = null
     }
   }
 

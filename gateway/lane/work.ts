@@ -41,6 +41,12 @@ export function newRun(lane: OpenLane, track: Track, origin: Origin): Run {
   }
 }
 
+/**
+ * Somebody who waits for the lane. A run lets them in between two batches; when `signal` aborts it is cut short wherever
+ * it waits for the source or maps, for neither may ever end. What it had not committed is read again.
+ */
+export type Yielding = Readonly<{ isAsked(): boolean; signal: AbortSignal }>
+
 /** A lane at work on its source: everything that the steps of a run need. */
 export type Work = Readonly<{
   options: LaneOptions
@@ -86,7 +92,8 @@ export class LaneSource {
   readonly #connection: SourceConnection
   readonly #counter: ReadCounter
   readonly #lane: OpenLane
-  readonly #signal: AbortSignal
+  /** Aborts when the run is to end, or to let somebody in. */
+  readonly signal: AbortSignal
   #verified = -1
 
   constructor(
@@ -102,7 +109,7 @@ export class LaneSource {
     this.#connection = options.connection
     this.#counter = options.counter
     this.#lane = options.lane
-    this.#signal = options.signal
+    this.signal = options.signal
   }
 
   nextCount(): string {
@@ -113,7 +120,7 @@ export class LaneSource {
     what: string,
     call: (session: Session, signal: AbortSignal) => Promise<Answer>,
   ): Promise<Answer> {
-    return this.#connection.turn(what, this.#signal, async (session, signal, generation) => {
+    return this.#connection.turn(what, this.signal, async (session, signal, generation) => {
       if (this.#verified !== generation) {
         verifyIdentity(this.#lane, await session.identity(signal))
         this.#verified = generation

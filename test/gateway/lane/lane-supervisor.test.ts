@@ -149,6 +149,85 @@ describe('a verb', () => {
   })
 })
 
+describe('a verb for a lane that is busy', () => {
+  test('pauses it within a second while its source does not answer, and a resume reads on [P1 P6 F7]', async () => {
+    const bench = createBench({ pace: 10 })
+    putMany(bench.table, 3)
+    let polls = 0
+    const session: SessionChange = (inner) => ({
+      async *poll(feed, cursor, signal) {
+        polls += 1
+        if (polls === 1) await new Promise(() => undefined)
+        yield* inner.poll(feed, cursor, signal)
+      },
+    })
+    await atWork(bench, 'run', { session }, async (source) => {
+      await until(() => polls === 1)
+      expect(laneOf(source).awaits?.what).toBe('poll')
+      expect(await tookMs(() => source.request(pause))).toBeLessThan(1_000)
+      await until(() => laneOf(source).state === 'paused')
+      await source.request(resume)
+      await until(() => laneOf(source).rows?.live === 3)
+    })
+    expect(await events(bench.log)).toHaveLength(3)
+  })
+
+  test('pauses it within a second while another lane of the source waits for an answer [P6 F7]', async () => {
+    const bench = createBench({ pace: 10 })
+    putMany(bench.table, 3)
+    const one = sourceOptionsOf(bench, {
+      session: (inner) => ({
+        async *poll(feed, cursor, signal) {
+          if (feed === 'payments') await new Promise(() => undefined)
+          yield* inner.poll(feed, cursor, signal)
+        },
+      }),
+    })
+    const { payments } = one.source.feeds
+    if (payments === undefined) throw new Error('The bench has a feed called payments.')
+    const feeds = { payments, refunds: { ...payments, name: 'refunds' } }
+    const mappings = new Map(Object.keys(feeds).map((feed) => [feed, toyMapping()]))
+    const stopping = new AbortController()
+    const source = new Source({ ...one, source: { ...one.source, feeds }, mappings }, stopping.signal)
+    const running = source.run('run')
+    await until(() => source.statuses().every(({ state }) => state === 'running'))
+    expect(await tookMs(() => source.request({ ...pause, feed: 'refunds' }))).toBeLessThan(1_000)
+    stopping.abort()
+    await running
+  })
+
+  test('pauses it within a second while its mapping burns; what was not yet published is published after a resume [P1 P2 P6 F39]', async () => {
+    const bench = createBench()
+    bench.table.page = 200
+    putMany(bench.table, 200)
+    let millis = 50
+    const mapping = toyMapping('v1', (data) => {
+      burn(millis)
+      return data
+    })
+    await atWork(bench, 'run', { mapping }, async (source) => {
+      await until(() => laneOf(source).state === 'running')
+      expect(await tookMs(() => source.request(pause))).toBeLessThan(1_000)
+      expect(await events(bench.log)).toEqual([])
+      millis = 0
+      await source.request(resume)
+      await until(() => laneOf(source).rows?.live === 200)
+    })
+    expect(await events(bench.log)).toHaveLength(200)
+  })
+})
+
+/** Uses the processor for so long. */
+function burn(millis: number): void {
+  for (const began = performance.now(); performance.now() - began < millis; );
+}
+
+async function tookMs(run: () => Promise<unknown>): Promise<number> {
+  const began = performance.now()
+  await run()
+  return performance.now() - began
+}
+
 describe('a lane', () => {
   test('settles again what the source did not settle [P1]', async () => {
     const bench = createBench({ pace: 20 })
@@ -164,6 +243,39 @@ describe('a lane', () => {
       await until(() => laneOf(source).lastRun !== null)
     })
     expect(settled.slice(0, 2)).toEqual(['1', '1'])
+  })
+
+  test('whose mapping burns leaves the loop to others, and ends when it is told to [P6 F39 F40]', async () => {
+    const bench = createBench()
+    bench.table.page = 200
+    putMany(bench.table, 200)
+    const mapping = toyMapping('v1', (data) => {
+      burn(50)
+      return data
+    })
+    await atWork(bench, 'run', { mapping }, async (source) => {
+      await until(() => laneOf(source).state === 'running')
+      for (let turn = 0; turn < 3; turn += 1) expect(await tookMs(() => setImmediate())).toBeLessThan(300)
+    })
+    expect(await events(bench.log)).toEqual([])
+  })
+
+  test('whose mapping burns takes less than half of a processor [P6 F39]', async () => {
+    const bench = createBench()
+    bench.table.page = 200
+    putMany(bench.table, 200)
+    const burnt = { ms: 0 }
+    const mapping = toyMapping('v1', (data) => {
+      burnt.ms += 20
+      burn(20)
+      return data
+    })
+    await atWork(bench, 'run', { mapping }, async (source) => {
+      await until(() => laneOf(source).state === 'running')
+      const before = burnt.ms
+      const took = await tookMs(() => until(() => burnt.ms - before > 300))
+      expect(burnt.ms - before).toBeLessThan(took / 2)
+    })
   })
 
   test('that was fenced stops, also where it wanted to hold [P2 F5]', async () => {
