@@ -13,6 +13,7 @@ import type { Mapping } from '../gateway/mapping/mapping.ts'
 import { createFiles } from '../gateway/node/files.ts'
 import { createMemoryProjection } from '../gateway/node/projection.ts'
 import type { Projection } from '../gateway/ports.ts'
+import { benchIsolation } from './bench/isolation.ts'
 import { ROOT } from './steps.ts'
 
 /** Where CPU time goes, in µs a row. Raw limits are what the machine takes for the least that could be done at all. */
@@ -233,13 +234,29 @@ export function costTable(costs: readonly Cost[]): string {
 
 const ROWS = 40_000
 
+const USAGE = `Usage:
+  npm run bench -- lane                                   CPU time of a lane by what it does with a row, beside raw limits
+  npm run bench -- isolation [--rounds 3] [--seconds 25]  what healthy sources lose beside sick ones`
+
+function lane(): number {
+  console.log(`${ROWS} payments, first load, mapping demo-trading/payment, everything in memory\n`)
+  console.log(costTable(benchLane(ROWS)))
+  return 0
+}
+
+function option(rest: readonly string[], wanted: string, fallback: number): number {
+  const index = rest.indexOf(`--${wanted}`)
+  return index < 0 ? fallback : Number(rest[index + 1])
+}
+
 if (import.meta.main) {
-  const [name] = process.argv.slice(2)
-  if (name === 'lane') {
-    console.log(`${ROWS} payments, first load, mapping demo-trading/payment, everything in memory\n`)
-    console.log(costTable(benchLane(ROWS)))
+  const [name, ...rest] = process.argv.slice(2)
+  if (name === 'lane') process.exitCode = lane()
+  else if (name === 'isolation') {
+    const rounds = option(rest, 'rounds', 3)
+    process.exitCode = await benchIsolation(rounds, option(rest, 'seconds', 25) * 1_000)
   } else {
-    console.error('npm run bench -- lane: CPU time of a lane by what it does with a row, beside raw limits')
+    console.error(USAGE)
     process.exitCode = 2
   }
 }
