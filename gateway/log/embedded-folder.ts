@@ -14,13 +14,14 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { LogError } from './errors.ts'
 
-/** The files of an embedded log. Nothing else in a process that has the log open may open the first two: closing any
- * handle of a file drops all of the process's locks on it (POSIX), and with them SQLite's. */
-export type LogFiles = Readonly<{ log: string; lock: string; holder: string; wal: string }>
+/** The files of an embedded log. Nothing else in a process that has the log open may open `log`, `shm` or `lock`: closing
+ * any handle of a file drops all of the process's locks on it (POSIX), and with them SQLite's. */
+export type LogFiles = Readonly<{ log: string; lock: string; holder: string; wal: string; shm: string }>
 
 function filesOf(folder: string): LogFiles {
   const log = join(folder, 'log.sqlite')
-  return { log, lock: join(folder, 'lock'), holder: join(folder, 'holder.json'), wal: `${log}-wal` }
+  const [lock, holder] = [join(folder, 'lock'), join(folder, 'holder.json')]
+  return { log, lock, holder, wal: `${log}-wal`, shm: `${log}-shm` }
 }
 
 /**
@@ -45,7 +46,7 @@ export function checkFolder(folder: string): LogFiles {
   }
   assertPrivate(folder, '700')
   const files = filesOf(folder)
-  for (const file of [files.log, files.wal, `${files.log}-shm`, files.lock, files.holder]) {
+  for (const file of Object.values(files)) {
     if (existsSync(file)) assertPrivate(file, '600')
   }
   return files
@@ -67,20 +68,34 @@ export interface FolderLock {
  * its own), so it ends with the process however that ends: no stale lock file, no reused process id. Throws LOG_HELD.
  */
 export function takeLock(files: LogFiles): FolderLock {
+  // A reader holds it for a moment while it opens the log.
+  const lock = lockFile(files, 500)
+  if (lock !== null) return lock
+  throw new LogError(
+    'LOG_HELD',
+    `${holderOf(files)} Stop it first, or give this gateway a folder of its own.`,
+  )
+}
+
+/** The right to write, or null where somebody has it. */
+export function takeLockIfFree(files: LogFiles): FolderLock | null {
+  return lockFile(files, 0)
+}
+
+function lockFile(files: LogFiles, waitMs: number): FolderLock | null {
   makePrivateFile(files.lock)
-  const lock = new DatabaseSync(files.lock, { timeout: 0 })
+  const lock = new DatabaseSync(files.lock, { timeout: waitMs })
   try {
     lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
+    return { release: () => lock.close() }
   } catch (error) {
     lock.close()
-    throw new LogError(
-      'LOG_HELD',
-      `${holderOf(files)} Stop it first, or give this gateway a folder of its own.`,
-      error,
-    )
+    if (error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY) return null
+    throw error
   }
-  return { release: () => lock.close() }
 }
+
+const SQLITE_BUSY = 5
 
 /** Leaves word of who holds the lock, and that there is a log in this folder. */
 export function writeHolder(files: LogFiles, epoch: number, sinceMs: number): void {

@@ -1,8 +1,13 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { topicUnknown } from './drafts.ts'
+import { createPositions } from './embedded-bookkeeping.ts'
 import type { LogFiles } from './embedded-folder.ts'
-import { asCorrupt, OFFSETS, openForReading } from './embedded-schema.ts'
+import { createParts } from './embedded-parts.ts'
+import type { StoredRecord } from './embedded-records.ts'
+import { createRecordSum, OFFSETS, readRecord } from './embedded-records.ts'
+import { asCorrupt, openForReading } from './embedded-schema.ts'
+import { corrupt } from './embedded-sums.ts'
 import type { TopicRow } from './embedded-topics.ts'
 import { readTopics } from './embedded-topics.ts'
 import { LogError } from './errors.ts'
@@ -75,13 +80,12 @@ export function openReading(files: LogFiles): Reading {
 }
 
 function readerOf(db: DatabaseSync) {
-  const statements = {
-    next: db.prepare('SELECT next FROM parts WHERE part = ?'),
-    position: db.prepare('SELECT position FROM positions WHERE member_group = ? AND part = ?'),
-    records: db.prepare(
-      'SELECT record, time, key, headers, value FROM records WHERE record >= ? AND record < ? ORDER BY record LIMIT ?',
-    ),
-  }
+  const parts = createParts(db)
+  const positions = createPositions(db)
+  const recordSum = createRecordSum()
+  const rows = db.prepare(
+    'SELECT record, time, key, headers, sum, value FROM records WHERE record >= ? AND record < ? ORDER BY record LIMIT ?',
+  )
   const headersOf = createHeaderReader()
   let known = readTopics(db)
   const topics = () => {
@@ -98,27 +102,37 @@ function readerOf(db: DatabaseSync) {
     topic,
     topics,
     part,
-    end: (at: TopicPartition) => Number(statements.next.get(part(at))?.next ?? 0),
-    position(group: string, at: TopicPartition) {
-      const row = statements.position.get(group, part(at))
-      return row === undefined ? null : Number(row.position)
-    },
+    end: (at: TopicPartition) => parts.read(part(at)).next,
+    position: (group: string, at: TopicPartition) => positions.read(group, part(at)),
     /** One short read transaction, so that no reader holds up the writer. */
     chunk(at: TopicPartition, from: number, to: number): Chunk {
       const base = part(at) * OFFSETS
       const records: LogRecord[] = []
       let bytes = 0
-      for (const row of statements.records.iterate(base + from, base + to, CHUNK_RECORDS_MAX)) {
-        const record = recordOf(at, base, row, headersOf)
+      let place = from
+      const goOnAt = (offset: number) => {
+        // What retention takes away is noted with the removal, so it is noted by now.
+        const isWhole =
+          offset === place || (offset > place && parts.isRemoved(base + place, base + offset - 1))
+        if (!isWhole) throw corrupt(db.location(), lossOf(at, place, offset))
+        place = offset
+      }
+      for (const row of rows.iterate(base + from, base + to, CHUNK_RECORDS_MAX)) {
+        const record = recordOf(at, base, readRecord(db, recordSum, row), headersOf)
+        goOnAt(record.offset)
         records.push(record)
+        place += 1
         bytes += record.value?.length ?? 0
         if (bytes >= CHUNK_BYTES) break
       }
-      const last = records.at(-1)
-      const isWhole = records.length < CHUNK_RECORDS_MAX && bytes < CHUNK_BYTES
-      return { records, position: last === undefined || isWhole ? to : last.offset + 1 }
+      if (records.length < CHUNK_RECORDS_MAX && bytes < CHUNK_BYTES) goOnAt(to)
+      return { records, position: place }
     },
   }
+}
+
+function lossOf({ topic, partition }: TopicPartition, from: number, to: number): string {
+  return `records of ${topic} partition ${partition} are gone between offsets ${from} and ${to}`
 }
 
 const CHUNK_RECORDS_MAX = 1_000
@@ -167,16 +181,16 @@ function createHeaderReader(): (text: string) => LogRecord['headers'] {
 function recordOf(
   at: TopicPartition,
   base: number,
-  row: Record<string, unknown>,
+  { record, headers, ...stored }: StoredRecord,
   headersOf: (text: string) => LogRecord['headers'],
 ): LogRecord {
   return {
     topic: at.topic,
     partition: at.partition,
-    offset: Number(row.record) - base,
-    time: Number(row.time),
-    key: row.key === null ? null : String(row.key),
-    value: row.value instanceof Uint8Array ? row.value : null,
-    headers: typeof row.headers === 'string' ? headersOf(row.headers) : NO_HEADERS,
+    offset: record - base,
+    time: stored.time,
+    key: stored.key,
+    value: stored.value,
+    headers: headers === null ? NO_HEADERS : headersOf(headers),
   }
 }

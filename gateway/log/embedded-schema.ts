@@ -1,16 +1,11 @@
 import { existsSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
+import { assertBookkeeping, readState, writeState } from './embedded-bookkeeping.ts'
 import type { LogFiles } from './embedded-folder.ts'
-import { makePrivateFile } from './embedded-folder.ts'
+import { makePrivateFile, takeLockIfFree } from './embedded-folder.ts'
+import { corrupt } from './embedded-sums.ts'
 import { hasLostCommits } from './embedded-wal.ts'
 import { LogError } from './errors.ts'
-
-/**
- * A record's row id is its partition's number times this, plus its offset: records of a partition lie together and in
- * order, without an index. 2^13 partitions of 2^40 records fit the 53 bits that a JS number holds exactly.
- */
-export const OFFSETS = 2 ** 40
-export const PARTS_MAX = 2 ** 13
 
 /** Beyond this the write-ahead log is emptied, waiting for readers; what one commit adds keeps it below 64 MB. */
 export const WAL_BYTES_SOFT = 16_000_000
@@ -18,25 +13,35 @@ export const WAL_BYTES_SOFT = 16_000_000
 /** How long the writer waits for readers before it goes on without emptying the write-ahead log. */
 const WAIT_MS_MAX = 500
 
+/**
+ * A larger file has its pages checked after an unclean stop only: a check reads all of it, about a second for each GB
+ * that the operating system remembers. What is read of a record is checked at any size.
+ */
+const CHECK_BYTES_MAX = 1_000_000_000
+
 const APPLICATION_ID = 0x6572676c
-const FORMAT = 1
+const FORMAT = 2
 export const PAGE_BYTES = 4096
 
+/** `sum`: see `embedded-sums.ts`. `newest` has none: a damaged row there keeps too much and never too little. */
 const TABLES = `
-CREATE TABLE state (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID, STRICT;
+CREATE TABLE state (name TEXT PRIMARY KEY, value INTEGER NOT NULL, sum INTEGER NOT NULL) WITHOUT ROWID, STRICT;
 CREATE TABLE topics (
   name TEXT PRIMARY KEY, id TEXT NOT NULL, first_part INTEGER NOT NULL, partitions INTEGER NOT NULL,
-  cleanup TEXT NOT NULL, keep_ms INTEGER NOT NULL
+  cleanup TEXT NOT NULL, keep_ms INTEGER NOT NULL, sum INTEGER NOT NULL
 ) WITHOUT ROWID, STRICT;
-CREATE TABLE parts (part INTEGER PRIMARY KEY, next INTEGER NOT NULL, compacted INTEGER NOT NULL) STRICT;
-CREATE TABLE records (
-  record INTEGER PRIMARY KEY, time INTEGER NOT NULL, key TEXT, headers TEXT, value BLOB
+CREATE TABLE parts (
+  part INTEGER PRIMARY KEY, next INTEGER NOT NULL, compacted INTEGER NOT NULL, sum INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE records (
+  record INTEGER PRIMARY KEY, time INTEGER NOT NULL, key TEXT, headers TEXT, sum INTEGER NOT NULL, value BLOB
+) STRICT;
+CREATE TABLE removed (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, sum INTEGER NOT NULL) STRICT;
 CREATE TABLE newest (hash INTEGER NOT NULL, record INTEGER NOT NULL, PRIMARY KEY (hash, record)) WITHOUT ROWID, STRICT;
 CREATE TABLE positions (
-  member_group TEXT NOT NULL, part INTEGER NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (member_group, part)
+  member_group TEXT NOT NULL, part INTEGER NOT NULL, position INTEGER NOT NULL, sum INTEGER NOT NULL,
+  PRIMARY KEY (member_group, part)
 ) WITHOUT ROWID, STRICT;
-INSERT INTO state (name, value) VALUES ('epoch', 0), ('clean', 1);
 `
 
 /**
@@ -45,9 +50,7 @@ INSERT INTO state (name, value) VALUES ('epoch', 0), ('clean', 1);
  */
 export function openForWriting(files: LogFiles, diskBytesMax: number): DatabaseSync {
   if (!existsSync(files.log) || statSync(files.log).size === 0) assertNew(files)
-  if (existsSync(files.wal) && hasLostCommits(files.wal)) {
-    throw new LogError('LOG_CORRUPT', `${files.wal} is damaged in its middle; restore the log from a backup.`)
-  }
+  assertCommits(files)
   makePrivateFile(files.log)
   const db = new DatabaseSync(files.log, { timeout: WAIT_MS_MAX })
   try {
@@ -59,7 +62,9 @@ export function openForWriting(files: LogFiles, diskBytesMax: number): DatabaseS
     limitPages(db, diskBytesMax)
     if (numberOf(db, 'SELECT count(*) FROM sqlite_schema') === 0) makeTables(db, files)
     assertFormat(db, files)
-    if (numberOf(db, "SELECT value FROM state WHERE name = 'clean'") === 0) assertSound(db, files)
+    const bytes = numberOf(db, 'PRAGMA page_count') * PAGE_BYTES
+    if (readState(db, 'clean') === 0 || bytes <= CHECK_BYTES_MAX) assertSound(db, files)
+    assertWhole(db)
     return db
   } catch (error) {
     db.close()
@@ -75,10 +80,22 @@ export function openForReading(files: LogFiles): DatabaseSync {
       `There is no log at ${files.log}; start the gateway once to make it.`,
     )
   }
+  // Who opens first after a crash replays the write-ahead log, and must not make a damaged one look whole.
+  const lock = takeLockIfFree(files)
+  try {
+    if (lock !== null) assertCommits(files)
+    return openReadOnly(files)
+  } finally {
+    lock?.release()
+  }
+}
+
+function openReadOnly(files: LogFiles): DatabaseSync {
   const db = new DatabaseSync(files.log, { readOnly: true, timeout: 5_000 })
   try {
     db.exec('PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;')
     assertFormat(db, files)
+    assertWhole(db)
     return db
   } catch (error) {
     db.close()
@@ -97,13 +114,21 @@ export function sqliteCode(error: unknown): number | null {
   return error.errcode & 0xff
 }
 
-export const SQLITE = { BUSY: 5, LOCKED: 6, CORRUPT: 11, FULL: 13, NOT_A_DATABASE: 26 } as const
+export const SQLITE = { BUSY: 5, LOCKED: 6, FULL: 13 } as const
+
+/**
+ * Error, corrupt, constraint, mismatch, not a database. Our statements are always the same ones: where SQLite cannot
+ * carry one out, the file is not what they were written for.
+ */
+const DAMAGE_CODES: readonly (number | null)[] = [1, 11, 19, 20, 26]
 
 /** Turns SQLite's word for a damaged file into ours, and leaves other errors as they are. */
 export function asCorrupt(error: unknown, files: LogFiles): unknown {
-  const code = sqliteCode(error)
-  if (code !== SQLITE.CORRUPT && code !== SQLITE.NOT_A_DATABASE) return error
-  return new LogError('LOG_CORRUPT', `${files.log} is damaged; restore it from a backup.`, error)
+  if (!(error instanceof Error)) return error
+  // A number that no JS number holds: none that we write is as large.
+  const isTooLarge = 'code' in error && error.code === 'ERR_OUT_OF_RANGE'
+  if (!isTooLarge && !DAMAGE_CODES.includes(sqliteCode(error))) return error
+  return corrupt(files.log, error.message, error)
 }
 
 /** Why a log cannot be opened just now, where that is the world's doing; other errors stay what they are. */
@@ -117,7 +142,7 @@ export function asUnopened(error: unknown, folder: string): unknown {
 }
 
 /** The one number that a statement gives. */
-export function numberOf(db: DatabaseSync, sql: string): number {
+function numberOf(db: DatabaseSync, sql: string): number {
   const row = db.prepare(sql).get()
   const value = row === undefined ? undefined : Object.values(row)[0]
   if (typeof value !== 'number') throw new LogError('LOG_MISUSED', `${sql} gave no number.`)
@@ -138,13 +163,19 @@ function makeTables(db: DatabaseSync, files: LogFiles): void {
   assertNew(files)
   db.exec('BEGIN IMMEDIATE')
   db.exec(TABLES)
+  writeState(db, 'epoch', 0)
+  writeState(db, 'clean', 1)
+  writeState(db, 'positions', 0)
   db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${FORMAT}; COMMIT`)
 }
 
 function assertFormat(db: DatabaseSync, files: LogFiles): void {
   const application = numberOf(db, 'PRAGMA application_id')
   const format = numberOf(db, 'PRAGMA user_version')
-  if (application === APPLICATION_ID && format === FORMAT) return
+  if (application === APPLICATION_ID && format === FORMAT) {
+    assertShape(db)
+    return
+  }
   const what = application === APPLICATION_ID ? `format ${format}, this version knows ${FORMAT}` : 'no log'
   throw new LogError(
     'LOG_FORMAT_UNKNOWN',
@@ -152,10 +183,41 @@ function assertFormat(db: DatabaseSync, files: LogFiles): void {
   )
 }
 
+/** The header and the tables are what we made. */
+function assertShape(db: DatabaseSync): void {
+  const made = new DatabaseSync(':memory:')
+  made.exec(`PRAGMA page_size = ${PAGE_BYTES}; ${TABLES}`)
+  const same = SHAPE.every(
+    (sql) => JSON.stringify(made.prepare(sql).all()) === JSON.stringify(db.prepare(sql).all()),
+  )
+  made.close()
+  if (!same) throw corrupt(db.location(), 'its header or its list of tables is not what was written')
+}
+
+const SHAPE = [
+  'PRAGMA page_size',
+  'PRAGMA encoding',
+  'PRAGMA auto_vacuum',
+  'SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema ORDER BY rowid',
+]
+
+/** At one moment: somebody may be writing. */
+function assertWhole(db: DatabaseSync): void {
+  db.exec('BEGIN')
+  try {
+    assertBookkeeping(db)
+  } finally {
+    db.exec('ROLLBACK')
+  }
+}
+
+function assertCommits(files: LogFiles): void {
+  if (!existsSync(files.wal) || !hasLostCommits(files.wal, files.shm)) return
+  throw corrupt(files.wal, 'transactions that were committed are gone from it')
+}
+
 function assertSound(db: DatabaseSync, files: LogFiles): void {
   const found = db.prepare('PRAGMA quick_check(3)').all()
   const complaints = found.flatMap((row) => Object.values(row)).filter((complaint) => complaint !== 'ok')
-  if (complaints.length === 0) return
-  const more = complaints.join('; ')
-  throw new LogError('LOG_CORRUPT', `${files.log} is damaged (${more}); restore it from a backup.`)
+  if (complaints.length > 0) throw corrupt(files.log, complaints.join('; '))
 }

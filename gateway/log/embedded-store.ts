@@ -1,15 +1,19 @@
 import { statSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
 import type { Failpoints } from '../runtime.ts'
+import type { Positions } from './embedded-bookkeeping.ts'
+import { createPositions, readState, writeState } from './embedded-bookkeeping.ts'
 import type { FolderLock, LogFiles } from './embedded-folder.ts'
 import { prepareFolder, takeLock, writeHolder } from './embedded-folder.ts'
+import type { Parts } from './embedded-parts.ts'
+import { createParts } from './embedded-parts.ts'
+import type { RecordSum } from './embedded-records.ts'
+import { createRecordSum, OFFSETS } from './embedded-records.ts'
 import { prunePart } from './embedded-retention.ts'
 import {
   asCorrupt,
   asUnopened,
   limitPages,
-  numberOf,
-  OFFSETS,
   openForWriting,
   PAGE_BYTES,
   SQLITE,
@@ -88,6 +92,9 @@ type Held = {
   /** Bumped by every opening for writing; the file must still say it in every transaction. */
   readonly epoch: number
   readonly statements: Statements
+  readonly parts: Parts
+  readonly positions: Positions
+  readonly recordSum: RecordSum
   topics: ReadonlyMap<string, TopicRow>
   /** By partition: the next offset. */
   readonly nexts: Map<number, number>
@@ -110,7 +117,8 @@ function hold(files: LogFiles, lock: FolderLock, options: StoreOptions): Held {
   try {
     const epoch = beginEpoch(db)
     writeHolder(files, epoch, options.sinceMs)
-    const rows = db.prepare('SELECT part, next FROM parts').all()
+    const parts = createParts(db)
+    const numbers = db.prepare('SELECT part FROM parts').all()
     return {
       db,
       files,
@@ -120,8 +128,11 @@ function hold(files: LogFiles, lock: FolderLock, options: StoreOptions): Held {
       walBytesMax: options.walBytesMax ?? WAL_BYTES_MAX,
       epoch,
       statements: prepareStatements(db),
+      parts,
+      positions: createPositions(db),
+      recordSum: createRecordSum(),
       topics: readTopics(db),
-      nexts: new Map(rows.map((row) => [Number(row.part), Number(row.next)])),
+      nexts: new Map(numbers.map(({ part }) => [Number(part), parts.read(Number(part)).next])),
       current: new Map(),
       identities: new Map(),
       writers: 0,
@@ -135,25 +146,21 @@ function hold(files: LogFiles, lock: FolderLock, options: StoreOptions): Held {
 }
 
 function beginEpoch(db: DatabaseSync): number {
+  const epoch = readState(db, 'epoch') + 1
   db.exec('BEGIN IMMEDIATE')
-  db.exec("UPDATE state SET value = value + 1 WHERE name = 'epoch'")
-  db.exec("UPDATE state SET value = 0 WHERE name = 'clean'")
+  writeState(db, 'epoch', epoch)
+  writeState(db, 'clean', 0)
   db.exec('COMMIT')
-  return numberOf(db, "SELECT value FROM state WHERE name = 'epoch'")
+  return epoch
 }
 
 function prepareStatements(db: DatabaseSync) {
   return {
     epoch: db.prepare("SELECT value FROM state WHERE name = 'epoch'"),
     append: db.prepare(
-      'INSERT INTO records (record, time, key, headers, value) VALUES (?, ?, CAST(? AS TEXT), CAST(? AS TEXT), ?)',
+      'INSERT INTO records (record, time, key, headers, sum, value) VALUES (?, ?, CAST(? AS TEXT), CAST(? AS TEXT), ?, ?)',
     ),
     checkpoint: db.prepare('PRAGMA wal_checkpoint(PASSIVE)'),
-    next: db.prepare('UPDATE parts SET next = ? WHERE part = ?'),
-    position: db.prepare(
-      'INSERT INTO positions (member_group, part, position) VALUES (?, ?, ?) ' +
-        'ON CONFLICT (member_group, part) DO UPDATE SET position = excluded.position',
-    ),
   }
 }
 
@@ -166,7 +173,7 @@ function storeOf(held: Held): Store {
     close() {
       try {
         if (held.stopped === null) {
-          held.db.exec("UPDATE state SET value = 1 WHERE name = 'clean'")
+          writeState(held.db, 'clean', 1)
         }
       } finally {
         held.db.close()
@@ -184,7 +191,7 @@ function runGroup(held: Held, group: readonly Work[]): readonly Result[] {
     const staged: Staged = { isOpen: false, topics: held.topics, nexts: new Map() }
     const results = group.map((work) => apply(held, staged, work))
     if (!staged.isOpen) return results
-    for (const [part, next] of staged.nexts) held.statements.next.run(next, part)
+    for (const [part, next] of staged.nexts) held.parts.write(part, { ...held.parts.read(part), next })
     held.failpoints.hit('log.before-commit')
     isCommitting = true
     held.db.exec('COMMIT')
@@ -273,7 +280,7 @@ function apply(held: Held, staged: Staged, work: Work): Result {
 function ensure(held: Held, staged: Staged, work: Extract<Work, { kind: 'ensure' }>): Result {
   begin(held, staged)
   try {
-    const ensured = ensureTopics(held.db, staged.topics, work.specs, work.partitions, (part) =>
+    const ensured = ensureTopics(held.db, staged.topics, work.specs, work.partitions, held.parts, (part) =>
       next(held, staged, part),
     )
     staged.topics = ensured.topics
@@ -287,16 +294,18 @@ function ensure(held: Held, staged: Staged, work: Extract<Work, { kind: 'ensure'
 
 function append(held: Held, staged: Staged, work: Extract<Work, { kind: 'transact' }>): Result {
   const firsts = new Map<number, number>()
-  const { statements } = held
+  const { statements, recordSum } = held
   unpack(work.packed, (part, key, headers, value) => {
     const offset = next(held, staged, part)
     if (offset >= OFFSETS)
       throw new LogError('LOG_MISUSED', `Partition ${part} of the log has no offsets left.`)
     if (!firsts.has(part)) firsts.set(part, offset)
-    statements.append.run(part * OFFSETS + offset, work.time, key, headers, value)
+    const record = part * OFFSETS + offset
+    const sum = recordSum(record, work.time, key, headers, value)
+    statements.append.run(record, work.time, key, headers, sum, value)
     staged.nexts.set(part, offset + 1)
   })
-  for (const { group, part, position } of work.positions) statements.position.run(group, part, position)
+  for (const { group, part, position } of work.positions) held.positions.write(group, part, position)
   return { kind: 'committed', firsts }
 }
 
@@ -308,7 +317,7 @@ function prune(held: Held, staged: Staged, work: Extract<Work, { kind: 'prune' }
   begin(held, staged)
   limitPages(held.db, held.diskBytesMax + PRUNE_BYTES)
   try {
-    return { kind: 'pruned', ...prunePart(held.db, work.part, topic.cleanup, work.before) }
+    return { kind: 'pruned', ...prunePart(held, work.part, topic.cleanup, work.before) }
   } finally {
     limitPages(held.db, held.diskBytesMax)
   }

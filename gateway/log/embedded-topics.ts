@@ -1,5 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { PARTS_MAX } from './embedded-schema.ts'
+import type { Parts } from './embedded-parts.ts'
+import { PARTS_MAX } from './embedded-records.ts'
+import { assertRow, rowSum } from './embedded-sums.ts'
 import type { TopicRequest } from './embedded-wire.ts'
 import { LogError } from './errors.ts'
 import type { Cleanup, TopicSpec, TopicState } from './port.ts'
@@ -8,12 +10,14 @@ import { compareSpec } from './topic-faults.ts'
 /** A topic as it is stored. Its partitions have consecutive numbers, which no other topic ever gets. */
 export type TopicRow = TopicSpec & Readonly<{ id: string; firstPart: number; partitions: number }>
 
+/** Throws LOG_CORRUPT. */
 export function readTopics(db: DatabaseSync): ReadonlyMap<string, TopicRow> {
   const rows = db
-    .prepare('SELECT name, id, first_part, partitions, cleanup, keep_ms FROM topics ORDER BY name')
+    .prepare('SELECT name, id, first_part, partitions, cleanup, keep_ms, sum FROM topics ORDER BY name')
     .all()
   return new Map(
     rows.map((row) => {
+      assertRow(db, 'topics', row)
       const cleanup: Cleanup = row.cleanup === 'compact' ? 'compact' : 'delete'
       const name = String(row.name)
       const keepMs = Number(row.keep_ms)
@@ -41,6 +45,7 @@ export function ensureTopics(
   before: ReadonlyMap<string, TopicRow>,
   specs: readonly TopicRequest[],
   partitions: number,
+  parts: Parts,
   next: (part: number) => number,
 ): Readonly<{
   topics: ReadonlyMap<string, TopicRow>
@@ -53,7 +58,7 @@ export function ensureTopics(
   const states = specs.map((spec): TopicState => {
     const found = topics.get(spec.name)
     if (found === undefined) {
-      const topic = makeTopic(db, topics, spec, partitions)
+      const topic = makeTopic(db, topics, spec, partitions, parts)
       topics.set(spec.name, topic)
       made.push(...partsOf(topic))
       return { name: topic.name, id: topic.id, partitions: topic.partitions, faults: [] }
@@ -61,12 +66,9 @@ export function ensureTopics(
     const isEmpty = partsOf(found).every((part) => next(part) === 0)
     const faults = compareSpec(found, spec, isEmpty)
     if (faults.length === 0 && (found.cleanup !== spec.cleanup || found.keepMs !== spec.keepMs)) {
-      db.prepare('UPDATE topics SET cleanup = ?, keep_ms = ? WHERE name = ?').run(
-        spec.cleanup,
-        spec.keepMs,
-        spec.name,
-      )
-      topics.set(spec.name, { ...found, cleanup: spec.cleanup, keepMs: spec.keepMs })
+      const changed = { ...found, cleanup: spec.cleanup, keepMs: spec.keepMs }
+      writeTopic(db, changed)
+      topics.set(spec.name, changed)
     }
     return { name: found.name, id: found.id, partitions: found.partitions, faults }
   })
@@ -78,16 +80,20 @@ function makeTopic(
   topics: ReadonlyMap<string, TopicRow>,
   spec: TopicRequest,
   partitions: number,
+  parts: Parts,
 ): TopicRow {
   const firstPart = freePart(topics)
   const topic: TopicRow = { ...spec, firstPart, partitions }
-  db.prepare(
-    'INSERT INTO topics (name, id, first_part, partitions, cleanup, keep_ms) VALUES (?, ?, ?, ?, ?, ?)',
-  ).run(topic.name, topic.id, firstPart, partitions, topic.cleanup, topic.keepMs)
-  for (const part of partsOf(topic)) {
-    db.prepare('INSERT INTO parts (part, next, compacted) VALUES (?, 0, 0)').run(part)
-  }
+  writeTopic(db, topic)
+  for (const part of partsOf(topic)) parts.write(part, { next: 0, compacted: 0 })
   return topic
+}
+
+function writeTopic(db: DatabaseSync, topic: TopicRow): void {
+  const row = [topic.name, topic.id, topic.firstPart, topic.partitions, topic.cleanup, topic.keepMs]
+  db.prepare(
+    'INSERT OR REPLACE INTO topics (name, id, first_part, partitions, cleanup, keep_ms, sum) VALUES (?, ?, ?, ?, ?, ?, ?)',
+  ).run(...row, rowSum('topics', row))
 }
 
 function freePart(topics: ReadonlyMap<string, TopicRow>): number {

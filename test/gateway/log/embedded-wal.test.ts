@@ -10,21 +10,22 @@ import { ORDERS } from '../../kit/log-contract.ts'
 import { commit, NEVER, order } from '../../kit/log-contract-steps.ts'
 
 const FRAME_BYTES = 24 + 4096
+const NO_INDEX = '/no/index'
 
 test('finds a write-ahead log whole after any cut, as a crash leaves it', () => {
   const wal = writtenWal(30)
-  expect(hasLostCommits(wal)).toBe(false)
+  expect(hasLostCommits(wal, NO_INDEX)).toBe(false)
   const bytes = readFileSync(wal)
   for (let length = bytes.length; length > 0; length -= 1_777) {
     truncateSync(wal, length)
-    expect([length, hasLostCommits(wal)]).toEqual([length, false])
+    expect([length, hasLostCommits(wal, NO_INDEX)]).toEqual([length, false])
   }
 })
 
 test('finds a torn newest transaction to be what a crash leaves', () => {
   const wal = writtenWal(10)
   spoil(wal, readFileSync(wal).length - FRAME_BYTES + 200)
-  expect(hasLostCommits(wal)).toBe(false)
+  expect(hasLostCommits(wal, NO_INDEX)).toBe(false)
 })
 
 test('finds a damaged byte anywhere before that, in pages, sums, salts and the header [F19]', () => {
@@ -34,7 +35,7 @@ test('finds a damaged byte anywhere before that, in pages, sums, salts and the h
   for (const place of [20, 25, middle + 4, middle + 9, middle + 17, middle + 24, middle + 4_000]) {
     writeFileSync(wal, whole)
     spoil(wal, place)
-    expect([place, hasLostCommits(wal)]).toEqual([place, true])
+    expect([place, hasLostCommits(wal, NO_INDEX)]).toEqual([place, true])
   }
 })
 
@@ -44,7 +45,7 @@ test('ends at the frames that an earlier round left behind', () => {
     db.exec('INSERT INTO t VALUES (1)')
   })
   expect(readFileSync(wal).length).toBeGreaterThan(20 * FRAME_BYTES)
-  expect(hasLostCommits(wal)).toBe(false)
+  expect(hasLostCommits(wal, NO_INDEX)).toBe(false)
 })
 
 test('keeps a damaged log from being opened as a shorter one [P10 F19]', async () => {
@@ -65,7 +66,9 @@ test('keeps a damaged log from being opened as a shorter one [P10 F19]', async (
   spoil(join(damaged, 'log.sqlite-wal'), 32 + 3 * FRAME_BYTES + 100)
   await expect(createEmbeddedLog({ ...options, folder: damaged })).rejects.toMatchObject({
     code: 'LOG_CORRUPT',
-    message: expect.stringMatching(/damaged in its middle; restore/),
+    message: expect.stringMatching(
+      /-wal is damaged: transactions that were committed are gone from it; restore/,
+    ),
   })
 })
 
