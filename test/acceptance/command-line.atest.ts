@@ -165,7 +165,7 @@ describeWithService('postgres', 'the command line beside a running gateway', (po
     }
   })
 
-  test('no secret of any slot reaches output, log, files or the process list, and files are private under any umask', async () => {
+  test('no secret of any slot reaches output, log, files or the process list', async () => {
     const dingtalk = await startDingTalk()
     const canaries = {
       CANARY_ID: 'canary-client-id-7f3a',
@@ -195,10 +195,7 @@ routes:
       )
       await addArticles(shop, 3)
       await shop.must(0, 'check')
-      // The umask of a process is inherited by those it starts.
-      const before = process.umask(0)
       const running = shop.gateway.start(['run'])
-      process.umask(before)
       stop = () => running.kill('SIGTERM')
       const seen: string[] = []
       await until(async () => {
@@ -225,14 +222,48 @@ routes:
       seen.push(ended.out, ended.err)
       const files = filesBelow(join(shop.folder, 'data'))
       expect(files.length).toBeGreaterThan(3)
-      for (const { path, mode, isFolder } of files) {
-        expect(`${path} ${mode.toString(8)}`).toBe(`${path} ${isFolder ? '700' : '600'}`)
-        if (!isFolder) seen.push(readFileSync(path, 'latin1'))
-      }
+      for (const { path, isFolder } of files) if (!isFolder) seen.push(readFileSync(path, 'latin1'))
       for (const secret of secrets) expect(seen.filter((text) => text.includes(secret))).toEqual([])
     } finally {
       stop()
       await dingtalk.close()
+    }
+  })
+
+  test('everything that a gateway writes is 0600 or 0700 under umask 000, while it runs and when it has ended', async () => {
+    await using shop = await openShop(postgres)
+    await addArticles(shop, 3)
+    const given = filesBelow(shop.folder).map(({ path }) => path)
+    const written = () => filesBelow(shop.folder).filter(({ path }) => !given.includes(path))
+    const data = join(shop.folder, 'data')
+    // The umask of a process is inherited by those it starts.
+    const umask = process.umask(0)
+    const running = shop.gateway.start(['run'])
+    const making = shop.gateway.start(['init', 'made.yaml'])
+    process.umask(umask)
+    try {
+      shop.write('drop/articles.csv', 'code,name,grp\nB1,Dropped,0010\n')
+      const found = new Set<string>()
+      const look = () => {
+        for (const { path, mode, isFolder } of written()) {
+          // What a person dropped keeps the mode that he gave it, wherever it is put.
+          if (path.endsWith('.csv')) continue
+          expect(`${path} ${mode.toString(8)}`).toBe(`${path} ${isFolder ? '700' : '600'}`)
+          found.add(path.slice(shop.folder.length + 1))
+        }
+      }
+      await until(async () => {
+        look()
+        return (await readRecords(data, 'erp.').catch(() => [])).length === 4
+      })
+      await making.ended
+      look()
+      running.kill('SIGTERM')
+      await running.ended
+      look()
+      expect([...found]).toEqual(expect.arrayContaining(WRITTEN))
+    } finally {
+      running.kill('SIGKILL')
     }
   })
 
@@ -264,13 +295,24 @@ routes:
   })
 })
 
+const WRITTEN = [
+  'config.schema.json',
+  'made.yaml',
+  'data',
+  'data/control.sock',
+  ...['', '-shm', '-wal'].map((suffix) => `data/log/log.sqlite${suffix}`),
+  ...['', '-shm', '-wal'].map((suffix) => `data/projections/erp.articles.sqlite${suffix}`),
+]
+
 type Found = Readonly<{ path: string; mode: number; isFolder: boolean }>
 
 function filesBelow(folder: string): readonly Found[] {
-  const found = (path: string): Found => {
-    const status = statSync(path)
-    return { path, mode: status.mode & 0o777, isFolder: status.isDirectory() }
+  const found = (path: string): readonly Found[] => {
+    // It may be gone again.
+    const status = statSync(path, { throwIfNoEntry: false })
+    if (status === undefined) return []
+    return [{ path, mode: status.mode & 0o777, isFolder: status.isDirectory() }]
   }
   const inside = readdirSync(folder, { recursive: true, encoding: 'utf8' })
-  return [found(folder), ...inside.map((name) => found(join(folder, name)))]
+  return [folder, ...inside.map((name) => join(folder, name))].flatMap(found)
 }
