@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
+import { flipBytes, flipsTable } from '../test/chaos/flips.ts'
 import { followUnderLoad, WAL_BYTES_MAX } from '../test/chaos/follower.ts'
 import { killsAtSteps, killsByChance, LANE_STEPS } from '../test/chaos/kills.ts'
 import { type ChaosLog, embeddedChaosLog, kafkaChaosLog } from '../test/chaos/logs.ts'
@@ -19,6 +20,7 @@ const USAGE = `Usage:
   npm run chaos -- kafka [--kills 20 | --full] [--seed TEXT] [--client platformatic | kafkajs]
                                                          the same on Kafka: of the second of two gateways and of the
                                                          broker as well; --full: 100 kills beside those at each step
+  npm run chaos -- flips [--places 200] [--seed TEXT]    a flipped bit in each file of a gateway, and a run after it
   npm run chaos -- follower [--minutes 10]               a reader beside the writer of the log, under load`
 
 const [name, ...rest] = process.argv.slice(2)
@@ -32,6 +34,7 @@ try {
 function run(): Promise<number> {
   if (name === 'embedded') return embedded()
   if (name === 'kafka') return kafka()
+  if (name === 'flips') return flips()
   if (name === 'follower') return follower()
   console.error(USAGE)
   return Promise.resolve(2)
@@ -67,6 +70,22 @@ async function kafka(): Promise<number> {
     const client = option('client', 'platformatic')
     if (client !== 'platformatic' && client !== 'kafkajs') throw new Error(`There is no client ${client}.`)
     return await killAgainAndAgain(await freshDatabase(postgres), kafkaChaosLog(broker, client, 'chaos.'))
+  })
+}
+
+async function flips(): Promise<number> {
+  return await withServices(['postgres'], async ([postgres = '']) => {
+    const { counts, wrong } = await flipBytes({
+      databaseUrl: await freshDatabase(postgres),
+      folder,
+      places: Number(option('places', '200')),
+      seed: option('seed', '1'),
+      report: (line) => console.log(line),
+    })
+    console.log(`\n${flipsTable(counts).join('\n')}`)
+    for (const line of wrong) console.log(line)
+    console.log(wrong.length === 0 ? 'No wrong event, and nothing begun anew.' : 'The run failed.')
+    return wrong.length === 0 ? 0 : 1
   })
 }
 

@@ -91,7 +91,8 @@ function lockFile(files: LogFiles, waitMs: number): FolderLock | null {
   } catch (error) {
     lock.close()
     if (error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY) return null
-    throw error
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new LogError('LOG_UNAVAILABLE', `${files.lock} cannot be locked: ${reason}. Remove it.`, error)
   }
 }
 

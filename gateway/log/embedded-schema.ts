@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { assertBookkeeping, readState, writeState } from './embedded-bookkeeping.ts'
 import type { LogFiles } from './embedded-folder.ts'
@@ -127,8 +127,24 @@ export function asCorrupt(error: unknown, files: LogFiles): unknown {
   if (!(error instanceof Error)) return error
   // A number that no JS number holds: none that we write is as large.
   const isTooLarge = 'code' in error && error.code === 'ERR_OUT_OF_RANGE'
-  if (!isTooLarge && !DAMAGE_CODES.includes(sqliteCode(error))) return error
+  if (!isTooLarge && !isDamage(sqliteCode(error), files)) return error
   return corrupt(files.log, error.message, error)
+}
+
+function isDamage(code: number | null, files: LogFiles): boolean {
+  // A file that we may write is read-only to SQLite where its header asks for a version that it does not know.
+  return code === SQLITE_READONLY ? isWritable(files.log) : DAMAGE_CODES.includes(code)
+}
+
+const SQLITE_READONLY = 8
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Why a log cannot be opened just now, where that is the world's doing; other errors stay what they are. */
@@ -218,6 +234,7 @@ function assertCommits(files: LogFiles): void {
 
 function assertSound(db: DatabaseSync, files: LogFiles): void {
   const found = db.prepare('PRAGMA quick_check(3)').all()
-  const complaints = found.flatMap((row) => Object.values(row)).filter((complaint) => complaint !== 'ok')
+  const lines = found.flatMap((row) => Object.values(row).flatMap((text) => String(text).split('\n')))
+  const complaints = lines.filter((line) => line !== 'ok' && !line.startsWith('***'))
   if (complaints.length > 0) throw corrupt(files.log, complaints.join('; '))
 }

@@ -5,6 +5,7 @@ import type { LogRecord } from '../../gateway/log/port.ts'
 import type { LogReader } from '../../gateway/log/reader.ts'
 import { createRuntime } from '../../gateway/node/runtime.ts'
 import type { KafkaBroker } from '../../scripts/services/kafka-broker.ts'
+import { EMBEDDED_LOG } from './workload.ts'
 
 /** The log under a gateway that is killed, as its tormentor sees it. */
 export interface ChaosLog {
@@ -27,7 +28,7 @@ const NEVER = new AbortController().signal
 export function embeddedChaosLog(folder: string): ChaosLog {
   const open = () => openEmbeddedReader({ folder: join(folder, 'data', 'log'), runtime: createRuntime() })
   return {
-    config: '{ driver: embedded, partitions: 3 }',
+    config: EMBEDDED_LOG,
     isShared: false,
     restart: null,
     async records(prefix) {

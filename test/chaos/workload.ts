@@ -20,7 +20,7 @@ export async function startWorkload(
 ): Promise<Workload> {
   const client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()
-  await client.query(TABLES)
+  await client.query(WORKLOAD_TABLES)
   const truth = new Map<string, RowVersion[]>()
   const state = { isStopping: false, writes: 0 }
   const drop = createDrops(dropFolder, truth, random)
@@ -83,7 +83,7 @@ function createDrops(folder: string, truth: Map<string, RowVersion[]>, random: R
   }
 }
 
-const TABLES = `
+export const WORKLOAD_TABLES = `
   CREATE TABLE touched (code text PRIMARY KEY, mark text NOT NULL, flag text NOT NULL,
     updated_at timestamptz NOT NULL DEFAULT clock_timestamp());
   CREATE INDEX ON touched (updated_at, code);
@@ -93,6 +93,9 @@ const TABLES = `
 function recordKey(code: string): string {
   return `chaos/001/${code}`
 }
+
+/** The lines about the log of a config that has it in its own data folder. */
+export const EMBEDDED_LOG = '{ driver: embedded, partitions: 3 }'
 
 /** The config of a gateway that reads it, and its mapping. `log`: the lines of the config about the log. */
 export function workloadFiles(databaseUrl: string, log: string, drop = './drop'): Record<string, string> {

@@ -19,17 +19,17 @@ const DAMAGED = ['LOG_CORRUPT', 'LOG_FORMAT_UNKNOWN']
 
 test('a byte flipped in a closed log is found, or changes nothing that is read [P10 F19]', async () => {
   const { folder, content } = await writtenLog()
-  const outcomes = await flipEach(folder, ['log.sqlite'], 120, content)
+  const outcomes = await flipEach(folder, ['log.sqlite'], 80, content)
   expect(outcomes.wrong).toEqual([])
-  expect(outcomes.found).toBeGreaterThan(50)
+  expect(outcomes.found).toBeGreaterThan(30)
 }, 60_000)
 
 test('a byte flipped in the log of a killed process is found, or changes nothing that is read [P10 F19]', async () => {
   const folder = await killedLog()
   const content = await contentOf(folder)
-  const outcomes = await flipEach(folder, FILES, 120, content)
+  const outcomes = await flipEach(folder, FILES, 60, content)
   expect(outcomes.wrong).toEqual([])
-  expect(outcomes.found).toBeGreaterThan(30)
+  expect(outcomes.found).toBeGreaterThan(10)
 }, 60_000)
 
 test('the newest transaction, damaged after a kill, is missed and not taken for a torn one [P10 F19]', async () => {
@@ -78,6 +78,16 @@ test('what a row says, and whether it is there, is found damaged and named with 
     expect(found, what).toMatchObject({ code: 'LOG_CORRUPT', message })
     expect(String(found), what).toMatch(complaint)
   }
+})
+
+test('a header that asks for a version unknown to SQLite is damage, not a lack of rights [P10 F19]', async () => {
+  const { folder } = await writtenLog()
+  const file = join(folder, 'log.sqlite')
+  const bytes = readFileSync(file)
+  bytes.writeUInt8(bytes.readUInt8(18) ^ 0x10, 18)
+  writeFileSync(file, bytes)
+  const opening = async () => withStore(folder, () => undefined)
+  await expect(opening).rejects.toMatchObject({ code: 'LOG_CORRUPT' })
 })
 
 test('retention takes nothing away by a damaged key or time, and stops the log [P10 F19]', async () => {
