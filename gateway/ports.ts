@@ -102,6 +102,11 @@ export type Applied = Readonly<{
   topicIds: Readonly<Record<string, string | null>>
 }>
 
+/** What keeps a projection from being read or written (a full disk, a file that is away) passes: it is opened again. */
+export class ProjectionError extends Error {
+  override readonly name = 'ProjectionError'
+}
+
 /**
  * One lane's table: synchronous, since it is on the hot path and lives in the lane's thread. A projection that was
  * damaged, altered or removed from outside opens as empty (`applied()` null): it is rebuilt, never believed.
@@ -117,13 +122,19 @@ export interface Projection {
   contested(limit: number): readonly string[]
   /** The greatest read order of all rows, or null. */
   highestReadOrder(): string | null
-  /** Writes rows, keys named by a pass and positions in one step; all or nothing. */
+  /**
+   * Takes over rows, keys named by a pass and positions in one step; all or nothing. What was applied last may be lost
+   * when the process ends without `close`, together with the positions that went with it.
+   */
   apply(change: ProjectionChange): void
   /** How many batches of this pass have been noted by `apply`; 0 for a pass that is not known. */
   passBatches(pass: string): number
-  /** Rows that the pass did not name, living or with a reject, read before `before`; in source-key order. */
+  /**
+   * Rows that the pass did not name, living or with a reject, read before `before`; those behind the source key `after`
+   * in an order that never changes.
+   */
   unseen(before: string, after: string | null, limit: number): readonly ProjectionRow[]
-  /** Rows with `rejected` set, in source-key order. */
+  /** Rows with `rejected` set; those behind the source key `after` in an order that never changes. */
   rejected(after: string | null, limit: number): readonly ProjectionRow[]
   count(): ProjectionCount
   /** Empties it. */

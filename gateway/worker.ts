@@ -7,7 +7,7 @@ import { connectEmbeddedLog } from './log/embedded.ts'
 import { createFiles } from './node/files.ts'
 import { killAt } from './node/kill-failpoints.ts'
 import { createProcessNames, createProcessSecrets } from './node/process-ports.ts'
-import { createSqliteProjections } from './node/projection.ts'
+import { createProjections } from './node/projection.ts'
 import { createRuntime } from './node/runtime.ts'
 import type { ThreadCommand, ThreadReport, ThreadSettings } from './node/threads.ts'
 import { createRedactor } from './redactor.ts'
@@ -36,7 +36,7 @@ const ports: SourcePorts = {
   }),
   failpoints: failpoint === null ? NO_FAILPOINTS : killAt(failpoint.name, failpoint.nth, failpoint.ends),
   log: connectEmbeddedLog(settings.log, runtime),
-  projections: createSqliteProjections(`${settings.config.data}/projections`),
+  projections: createProjections(`${settings.config.data}/projections`),
   secrets: createProcessSecrets(redactor),
   names: createProcessNames(settings.config),
 }

@@ -14,6 +14,7 @@ import { createFiles } from '../gateway/node/files.ts'
 import { createMemoryProjection } from '../gateway/node/projection.ts'
 import type { Projection } from '../gateway/ports.ts'
 import { benchIsolation } from './bench/isolation.ts'
+import { benchProjection, projectionTable } from './bench/projection.ts'
 import { ROOT } from './steps.ts'
 
 /** Where CPU time goes, in µs a row. Raw limits are what the machine takes for the least that could be done at all. */
@@ -234,8 +235,11 @@ export function costTable(costs: readonly Cost[]): string {
 
 const ROWS = 40_000
 
+const PROJECTION_ROWS = 1_000_000
+
 const USAGE = `Usage:
   npm run bench -- lane                                   CPU time of a lane by what it does with a row, beside raw limits
+  npm run bench -- projection [ROWS] [ascending|random]   CPU time, memory and bytes of a row of a projection on disk
   npm run bench -- isolation [--rounds 3] [--seconds 25]  what healthy sources lose beside sick ones`
 
 function lane(): number {
@@ -252,7 +256,10 @@ function option(rest: readonly string[], wanted: string, fallback: number): numb
 if (import.meta.main) {
   const [name, ...rest] = process.argv.slice(2)
   if (name === 'lane') process.exitCode = lane()
-  else if (name === 'isolation') {
+  else if (name === 'projection') {
+    const order = rest[1] === 'random' ? 'random' : 'ascending'
+    console.log(projectionTable(benchProjection(Number(rest[0] ?? PROJECTION_ROWS), order)))
+  } else if (name === 'isolation') {
     const rounds = option(rest, 'rounds', 3)
     process.exitCode = await benchIsolation(rounds, option(rest, 'seconds', 25) * 1_000)
   } else {

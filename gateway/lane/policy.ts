@@ -1,5 +1,6 @@
 import { AdapterError } from '../../adapters/errors.ts'
 import { LogError } from '../log/errors.ts'
+import { ProjectionError } from '../ports.ts'
 import { HOLDS, type HoldCode } from './cursor-record.ts'
 import { LaneStop } from './lane-stop.ts'
 
@@ -24,21 +25,11 @@ export function verdictOn(error: unknown, attempt: number, chance: number): Verd
   if (error instanceof LaneStop) return onLaneStop(error, attempt, chance)
   if (error instanceof AdapterError) return onAdapterError(error, attempt, chance)
   if (error instanceof LogError) return onLogError(error, attempt, chance)
-  if (isProjectionTrouble(error)) {
-    return {
-      kind: 'retry',
-      afterMs: waitMs(attempt, chance),
-      reopen: true,
-      reason: `The projection cannot be written: ${error.message}`,
-    }
+  if (error instanceof ProjectionError) {
+    return { kind: 'retry', afterMs: waitMs(attempt, chance), reopen: true, reason: error.message }
   }
   const reason = error instanceof Error ? error.message : String(error)
   return { kind: 'stop', code: 'BUG', reason }
-}
-
-/** What keeps SQLite from writing (a full disk, a file that is away) passes; the table is rebuilt if it must be. */
-function isProjectionTrouble(error: unknown): error is Error {
-  return error instanceof Error && 'code' in error && error.code === 'ERR_SQLITE_ERROR'
 }
 
 function onLogError(error: LogError, attempt: number, chance: number): Verdict {

@@ -1,148 +1,94 @@
-import { hash } from 'node:crypto'
-import { chmodSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite'
-import type {
-  Applied,
-  Projection,
-  ProjectionChange,
-  ProjectionCount,
-  ProjectionRow,
-  Projections,
+import {
+  type Applied,
+  type Projection,
+  type ProjectionChange,
+  type ProjectionCount,
+  ProjectionError,
+  type ProjectionRow,
+  type Projections,
 } from '../ports.ts'
-import { combine, EMPTY_SEAL, isSame, keySeal, rowSeal, type Seal } from './projection-seal.ts'
+import { type Entry, Key, KIND, type Kind, Reader, writeCount } from './projection-entry.ts'
+import { RowCodec, standingOf } from './projection-row.ts'
+import { folderStore, memoryStore, type Store } from './projection-store.ts'
+import { Table } from './projection-table.ts'
+
+/** Bytes that are gathered in memory before they are written, and that a crash makes the next start read from the log. */
+const GATHERED_BYTES_MAX = 8_000_000
+
+/** Changes after which what is gathered is written, however little it is: a start must not read a week of the log. */
+const GATHERED_CHANGES_MAX = 256
+
+/** Rows that are kept from being asked for to being changed: more than a batch has. */
+const ASKED_MAX = 20_000
+
+export type ProjectionOptions = Readonly<{ gatheredBytesMax?: number }>
 
 /**
- * Projections as SQLite files, one per lane. They are disposable, so they are written without fsync; what makes that
- * safe is the seal: a digest over everything in it, checked whole at each opening. A file that does not fit its
- * seal (torn, altered, of another version) opens as empty and is rebuilt from the log.
+ * Projections on disk, a folder for each lane. They are disposable, so they are written without fsync and in bulk; what
+ * makes that safe are digests over every byte, compared at each opening. What does not fit them (torn, altered, of
+ * another version) opens as empty and is rebuilt from the log.
  */
-export function createSqliteProjections(folder: string): Projections {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  return { open: (lane) => openSealed(join(folder, `${encodeURIComponent(lane)}.sqlite`)) }
+export function createProjections(folder: string, options: ProjectionOptions = {}): Projections {
+  return {
+    open: (lane) => new StoredProjection(folderStore(join(folder, encodeURIComponent(lane))), options),
+  }
 }
 
 /** A projection in memory: for tests, and for verbs that must leave nothing behind. */
-export function createMemoryProjection(): Projection {
-  return new SqliteProjection(openDatabase(':memory:'), ':memory:')
-}
-
-const VERSION = 1
-
-const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS row (
-    source_key TEXT PRIMARY KEY, record_key TEXT UNIQUE, revision INTEGER NOT NULL, content_hash TEXT NOT NULL,
-    field_digests TEXT NOT NULL, fingerprint TEXT NOT NULL, read_order TEXT NOT NULL,
-    mapping TEXT NOT NULL, deleted INTEGER NOT NULL, rejected TEXT, partition INTEGER NOT NULL,
-    offset INTEGER NOT NULL, seal_a INTEGER NOT NULL, seal_b INTEGER NOT NULL
-  ) WITHOUT ROWID, STRICT;
-  CREATE INDEX IF NOT EXISTS row_rejected ON row (source_key) WHERE rejected IS NOT NULL;
-  CREATE TABLE IF NOT EXISTS foreign_key (record_key TEXT PRIMARY KEY) WITHOUT ROWID, STRICT;
-  CREATE TABLE IF NOT EXISTS seen (source_key TEXT PRIMARY KEY) WITHOUT ROWID, STRICT;
-  CREATE TABLE IF NOT EXISTS state (
-    id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, applied TEXT, pass TEXT NOT NULL,
-    pass_batches INTEGER NOT NULL, live INTEGER NOT NULL, deleted INTEGER NOT NULL, rejected INTEGER NOT NULL,
-    highest TEXT, seal_a INTEGER NOT NULL, seal_b INTEGER NOT NULL, seen_a INTEGER NOT NULL, seen_b INTEGER NOT NULL,
-    state_seal TEXT NOT NULL
-  ) STRICT;`
-
-const COLUMNS =
-  'source_key, record_key, revision, content_hash, field_digests, fingerprint, read_order, mapping, deleted, rejected, partition, offset'
-
-const UPSERT = `INSERT INTO row VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (source_key) DO UPDATE SET
-  record_key = excluded.record_key, revision = excluded.revision, content_hash = excluded.content_hash,
-  field_digests = excluded.field_digests, fingerprint = excluded.fingerprint, read_order = excluded.read_order,
-  mapping = excluded.mapping, deleted = excluded.deleted,
-  rejected = excluded.rejected, partition = excluded.partition, offset = excluded.offset,
-  seal_a = excluded.seal_a, seal_b = excluded.seal_b`
-
-function openSealed(file: string): Projection {
-  try {
-    const projection = new SqliteProjection(openDatabase(file), file)
-    if (projection.isSealed()) return projection
-    projection.close()
-  } catch (error) {
-    if (isPassing(error)) throw error
-    // Not a database, or one whose contents make no sense: it holds nothing that the log does not.
-  }
-  for (const suffix of ['', '-wal', '-shm']) rmSync(file + suffix, { force: true })
-  return new SqliteProjection(openDatabase(file), file)
-}
-
-function openDatabase(file: string): DatabaseSync {
-  const database = new DatabaseSync(file)
-  if (file !== ':memory:') chmodSync(file, 0o600)
-  database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA wal_autocheckpoint = 20000;
-    PRAGMA cache_size = -32000; PRAGMA trusted_schema = OFF; ${SCHEMA}`)
-  return database
-}
-
-/** Busy, locked, no memory, read-only, I/O error, full, cannot open: nothing is said about what the file holds. */
-const PASSING_CODES = [5, 6, 7, 8, 10, 13, 14]
-
-function isPassing(error: unknown): boolean {
-  if (!(error instanceof Error) || !('errcode' in error)) return false
-  return typeof error.errcode === 'number' && PASSING_CODES.includes(error.errcode & 0xff)
+export function createMemoryProjection(options: ProjectionOptions = {}): Projection {
+  return new StoredProjection(memoryStore(), options)
 }
 
 type State = {
   applied: Applied | null
   pass: string
   passBatches: number
+  /** Of the pass: rises with each, so that what an earlier one named counts for nothing. */
+  passNumber: number
   live: number
   deleted: number
   rejected: number
+  /** Record keys of other lanes. */
+  foreign: number
   highest: string | null
-  /** Over the rows and the record keys of other lanes. */
-  seal: Seal
-  /** Over the keys that the pass named. */
-  seenSeal: Seal
 }
 
 const EMPTY_STATE: State = {
   applied: null,
   pass: '',
   passBatches: 0,
+  passNumber: 0,
   live: 0,
   deleted: 0,
   rejected: 0,
+  foreign: 0,
   highest: null,
-  seal: EMPTY_SEAL,
-  seenSeal: EMPTY_SEAL,
 }
 
-class SqliteProjection implements Projection {
-  readonly #database: DatabaseSync
-  readonly #file: string
-  readonly #statements = new Map<string, StatementSync>()
+/** What is saved beside the table. */
+type Saved = Readonly<{ state: State; words: readonly string[] }>
+
+class StoredProjection implements Projection {
+  readonly #table: Table
+  readonly #gatheredBytesMax: number
+  readonly #key = new Key()
+  readonly #number = Buffer.alloc(9)
+  #codec: RowCodec
   #state: State
+  #changes = 0
+  /** While a change is put: what fails then leaves something that must not be saved. */
+  #isHalf = false
+  /** Rows that were asked for since the last change: whoever changes rows asks for them first. */
+  readonly #asked = new Map<string, ProjectionRow | null>()
 
-  constructor(database: DatabaseSync, file: string) {
-    this.#database = database
-    this.#file = file
-    this.#state = this.#readState()
-  }
-
-  /** Whether every row and the state are what was last written here. */
-  isSealed(): boolean {
-    if (this.#file === ':memory:') return true
-    const stored = this.#prepare('SELECT state_seal, version FROM state').get()
-    if (stored === undefined) return this.#prepare('SELECT 1 FROM row LIMIT 1').get() === undefined
-    if (stored['version'] !== VERSION || stored['state_seal'] !== stateSeal(this.#state)) return false
-    // The seal is taken over the tables; only this finds an index that does not say what they say.
-    if (this.#prepare('PRAGMA integrity_check(1)').get()?.['integrity_check'] !== 'ok') return false
-    let seal = EMPTY_SEAL
-    for (const raw of this.#prepare(`SELECT ${COLUMNS} FROM row`).iterate()) {
-      seal = combine(seal, rowSeal(toRow(raw)))
-    }
-    for (const raw of this.#prepare('SELECT record_key FROM foreign_key').iterate()) {
-      seal = combine(seal, keySeal('foreign', String(raw['record_key'])))
-    }
-    let seen = EMPTY_SEAL
-    for (const raw of this.#prepare('SELECT source_key FROM seen').iterate()) {
-      seen = combine(seen, keySeal('seen', String(raw['source_key'])))
-    }
-    return isSame(seal, this.#state.seal) && isSame(seen, this.#state.seenSeal)
+  constructor(store: Store, { gatheredBytesMax = GATHERED_BYTES_MAX }: ProjectionOptions) {
+    const { table, state } = Table.open(store)
+    const saved = state as Saved | null
+    this.#table = table
+    this.#gatheredBytesMax = gatheredBytesMax
+    this.#codec = new RowCodec(saved?.words ?? [])
+    this.#state = saved?.state ?? EMPTY_STATE
   }
 
   applied(): Applied | null {
@@ -150,24 +96,36 @@ class SqliteProjection implements Projection {
   }
 
   rows(sourceKeys: readonly string[]): ReadonlyMap<string, ProjectionRow> {
-    return this.#find(`SELECT ${COLUMNS} FROM row WHERE source_key = ?`, sourceKeys)
+    const found = new Map<string, ProjectionRow>()
+    for (const key of sourceKeys) {
+      const row = this.#row(key)
+      if (row !== null) found.set(key, row)
+    }
+    return found
   }
 
   owners(recordKeys: readonly string[]): ReadonlyMap<string, ProjectionRow> {
-    return this.#find(`SELECT ${COLUMNS} FROM row WHERE record_key = ?`, recordKeys)
+    const found = new Map<string, ProjectionRow>()
+    for (const key of recordKeys) {
+      const row = this.#owner(key)
+      if (row !== null) found.set(key, row)
+    }
+    return found
   }
 
   foreign(recordKeys: readonly string[]): ReadonlySet<string> {
-    const statement = this.#prepare('SELECT 1 FROM foreign_key WHERE record_key = ?')
-    return new Set(recordKeys.filter((key) => statement.get(key) !== undefined))
+    if (this.#state.foreign === 0) return new Set()
+    return new Set(recordKeys.filter((key) => this.#get(KIND.foreign, key) !== null))
   }
 
   contested(limit: number): readonly string[] {
-    return this.#prepare(
-      `SELECT foreign_key.record_key AS record_key FROM foreign_key JOIN row ON row.record_key = foreign_key.record_key LIMIT ?`,
-    )
-      .all(limit)
-      .map((raw) => String(raw['record_key']))
+    const found: string[] = []
+    if (this.#state.foreign === 0) return found
+    this.#table.scan(0, (entry) => {
+      if (entry.kind === KIND.foreign && this.#owner(entry.text) !== null) found.push(entry.text)
+      return found.length < limit
+    })
+    return found
   }
 
   highestReadOrder(): string | null {
@@ -179,22 +137,11 @@ class SqliteProjection implements Projection {
   }
 
   unseen(before: string, after: string | null, limit: number): readonly ProjectionRow[] {
-    return this.#prepare(
-      `SELECT ${COLUMNS} FROM row WHERE source_key > ? AND (deleted = 0 AND revision > 0 OR rejected IS NOT NULL)
-         AND read_order < ?
-         AND NOT EXISTS (SELECT 1 FROM seen WHERE seen.source_key = row.source_key)
-       ORDER BY source_key LIMIT ?`,
-    )
-      .all(after ?? '', before, limit)
-      .map(toRow)
+    return this.#select(after, limit, (row, isSeen) => !isSeen && row.readOrder < before)
   }
 
   rejected(after: string | null, limit: number): readonly ProjectionRow[] {
-    return this.#prepare(
-      `SELECT ${COLUMNS} FROM row WHERE rejected IS NOT NULL AND source_key > ? ORDER BY source_key LIMIT ?`,
-    )
-      .all(after ?? '', limit)
-      .map(toRow)
+    return this.#select(after, limit, (row) => row.rejected !== null)
   }
 
   count(): ProjectionCount {
@@ -203,195 +150,162 @@ class SqliteProjection implements Projection {
   }
 
   apply(change: ProjectionChange): void {
-    const next = { ...this.#state }
-    this.#database.exec('BEGIN IMMEDIATE')
-    try {
-      this.#writeSeen(change, next)
-      for (const key of change.forgotten ?? []) this.#remove(key, next)
-      // In key order, or every row of a batch lands on another page of the tree.
-      const rows = [...change.rows].sort((a, b) => (a.sourceKey < b.sourceKey ? -1 : 1))
-      // A record key may go from one row to another within a batch: all are let go before any is taken.
-      for (const row of rows) this.#releaseRecordKey(row)
-      for (const row of rows) this.#upsert(row, next)
-      const addForeign = this.#prepare('INSERT OR IGNORE INTO foreign_key VALUES (?)')
-      for (const key of change.foreign ?? []) {
-        if (addForeign.run(key).changes > 0) next.seal = combine(next.seal, keySeal('foreign', key))
-      }
-      if (change.applied !== null) next.applied = change.applied
-      this.#writeState(next)
-      this.#database.exec('COMMIT')
-      this.#state = next
-    } catch (error) {
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
-      throw error
+    if (this.#table.gatheredBytes > this.#gatheredBytesMax || this.#changes >= GATHERED_CHANGES_MAX) {
+      this.#save()
     }
+    this.#refuseSharedKeys(change)
+    const next = { ...this.#state }
+    this.#isHalf = true
+    this.#name(change, next)
+    for (const key of change.forgotten ?? []) {
+      tally(next, this.#row(key), -1)
+      this.#table.put(this.#key.set(KIND.row, key), null)
+      this.#asked.set(key, null)
+    }
+    for (const row of change.rows) this.#put(row, next)
+    for (const key of change.foreign ?? []) {
+      if (this.#get(KIND.foreign, key) !== null) continue
+      this.#table.put(this.#key, NOTHING)
+      next.foreign += 1
+    }
+    if (change.applied !== null) next.applied = change.applied
+    this.#state = next
+    this.#isHalf = false
+    this.#changes += 1
+    this.#asked.clear()
   }
 
   reset(): void {
-    this.#database.exec(
-      'BEGIN; DELETE FROM row; DELETE FROM foreign_key; DELETE FROM seen; DELETE FROM state; COMMIT',
-    )
+    this.#table.reset()
+    this.#codec = new RowCodec([])
     this.#state = EMPTY_STATE
+    this.#changes = 0
+    this.#isHalf = false
+    this.#asked.clear()
   }
 
   close(): void {
-    this.#statements.clear()
-    if (this.#database.isOpen) this.#database.close()
+    try {
+      if (this.#changes > 0) this.#save()
+    } catch (error) {
+      // What is gathered stands in the log; the next start reads it there.
+      if (!(error instanceof ProjectionError)) throw error
+    }
+    this.#table.close()
   }
 
-  #writeSeen(change: ProjectionChange, next: State): void {
-    const { seen } = change
+  #save(): void {
+    if (this.#isHalf) throw new ProjectionError('A change of the projection was interrupted.')
+    const { passNumber } = this.#state
+    const saved: Saved = { state: this.#state, words: this.#codec.words() }
+    this.#table.save(saved, (entry) => entry.kind === KIND.seen && numberIn(entry) !== passNumber)
+    this.#changes = 0
+  }
+
+  #get(kind: Kind, text: string): Entry | null {
+    return this.#table.get(this.#key.set(kind, text))
+  }
+
+  #row(sourceKey: string): ProjectionRow | null {
+    const asked = this.#asked.get(sourceKey)
+    if (asked !== undefined) return asked
+    const entry = this.#get(KIND.row, sourceKey)
+    const row = entry === null ? null : this.#codec.decode(entry)
+    if (this.#asked.size >= ASKED_MAX) this.#asked.clear()
+    this.#asked.set(sourceKey, row)
+    return row
+  }
+
+  /** The row that holds a record key. That some row held it is no proof: it may have let it go since. */
+  #owner(recordKey: string): ProjectionRow | null {
+    const entry = this.#get(KIND.owner, recordKey)
+    if (entry === null) return null
+    const row = this.#row(entry.bytes.toString('utf8', entry.valueStart, entry.end))
+    return row?.recordKey === recordKey ? row : null
+  }
+
+  /** Throws where a record key would have two rows, before anything is written. */
+  #refuseSharedKeys({ rows, forgotten = [] }: ProjectionChange): void {
+    const after = new Map<string, string | null>(forgotten.map((key) => [key, null]))
+    for (const { sourceKey, recordKey } of rows) after.set(sourceKey, recordKey)
+    const claimed = new Map<string, string>()
+    for (const { sourceKey, recordKey } of rows) {
+      if (recordKey === '' || this.#row(sourceKey)?.recordKey === recordKey) continue
+      const holder = this.#owner(recordKey)?.sourceKey ?? sourceKey
+      const isHeld = holder !== sourceKey && (!after.has(holder) || after.get(holder) === recordKey)
+      if (!isHeld && !claimed.has(recordKey)) claimed.set(recordKey, sourceKey)
+      else throw new Error(`Record ${recordKey} would have two rows, ${holder} and ${sourceKey}.`)
+    }
+  }
+
+  #put(row: ProjectionRow, next: State): void {
+    const { sourceKey, recordKey } = row
+    const old = this.#row(sourceKey)
+    tally(next, old, -1)
+    tally(next, row, 1)
+    if (next.highest === null || row.readOrder > next.highest) next.highest = row.readOrder
+    this.#table.put(this.#key.set(KIND.row, sourceKey), this.#codec.encode(row))
+    if (recordKey !== '' && recordKey !== old?.recordKey) {
+      this.#table.put(this.#key.set(KIND.owner, recordKey), Buffer.from(sourceKey))
+    }
+    this.#asked.set(sourceKey, row)
+  }
+
+  /** Notes the keys that a pass named. */
+  #name({ seen }: ProjectionChange, next: State): void {
     if (seen === undefined) return
-    if (seen.batch === 1) {
-      this.#database.exec('DELETE FROM seen')
-      next.seenSeal = EMPTY_SEAL
-    }
-    const add = this.#prepare('INSERT OR IGNORE INTO seen VALUES (?)')
-    for (const key of seen.keys) {
-      if (add.run(key).changes > 0) next.seenSeal = combine(next.seenSeal, keySeal('seen', key))
-    }
+    if (seen.batch === 1) next.passNumber += 1
     next.pass = seen.pass
     next.passBatches = seen.batch
+    const number = this.#number.subarray(0, writeCount(this.#number, 0, next.passNumber))
+    for (const key of seen.keys) this.#table.put(this.#key.set(KIND.seen, key), number)
   }
 
-  #remove(sourceKey: string, next: State): void {
-    const [old] = this.rows([sourceKey]).values()
-    if (old === undefined) return
-    this.#prepare('DELETE FROM row WHERE source_key = ?').run(sourceKey)
-    uncount(old, next)
-  }
-
-  #releaseRecordKey(row: ProjectionRow): void {
-    this.#prepare(
-      'UPDATE row SET record_key = NULL WHERE source_key = ? AND record_key IS NOT NULL AND record_key <> ?',
-    ).run(row.sourceKey, row.recordKey)
-  }
-
-  #upsert(row: ProjectionRow, next: State): void {
-    const old = this.#prepare(
-      'SELECT seal_a, seal_b, revision, deleted, rejected FROM row WHERE source_key = ?',
-    ).get(row.sourceKey)
-    if (old !== undefined) {
-      next.seal = combine(next.seal, [Number(old['seal_a']), Number(old['seal_b'])])
-      tally(next, Number(old['revision']) > 0, old['deleted'] === 1, old['rejected'] !== null, -1)
+  /** Rows, living or with a reject, behind a source key in the order of hashes, and of texts where two have the same. */
+  #select(
+    after: string | null,
+    limit: number,
+    isMeant: (row: ProjectionRow, isSeen: boolean) => boolean,
+  ): readonly ProjectionRow[] {
+    const from = after === null ? 0 : this.#key.set(KIND.row, after).hash
+    const found: ProjectionRow[] = []
+    let group: ProjectionRow[] = []
+    const seen = new Set<string>()
+    const endGroup = (hash: number) => {
+      const behind = hash === from && after !== null ? after : ''
+      const rows = group.filter((row) => row.sourceKey > behind && isMeant(row, seen.has(row.sourceKey)))
+      found.push(...rows.sort((a, b) => (a.sourceKey < b.sourceKey ? -1 : 1)))
+      group = []
+      seen.clear()
     }
-    const seal = rowSeal(row)
-    next.seal = combine(next.seal, seal)
-    tally(next, row.revision > 0, row.deleted, row.rejected !== null, 1)
-    if (next.highest === null || row.readOrder > next.highest) next.highest = row.readOrder
-    this.#prepare(UPSERT).run(
-      row.sourceKey,
-      row.recordKey === '' ? null : row.recordKey,
-      row.revision,
-      row.contentHash,
-      row.fieldDigests,
-      row.sourceFingerprint,
-      row.readOrder,
-      row.mappingVersion,
-      row.deleted ? 1 : 0,
-      row.rejected,
-      row.partition,
-      row.offset,
-      seal[0],
-      seal[1],
-    )
-  }
-
-  #writeState(state: State): void {
-    this.#prepare('INSERT OR REPLACE INTO state VALUES (1,?,?,?,?,?,?,?,?,?,?,?,?,?)').run(
-      VERSION,
-      state.applied === null ? null : JSON.stringify(state.applied),
-      state.pass,
-      state.passBatches,
-      state.live,
-      state.deleted,
-      state.rejected,
-      state.highest,
-      state.seal[0],
-      state.seal[1],
-      state.seenSeal[0],
-      state.seenSeal[1],
-      stateSeal(state),
-    )
-  }
-
-  #readState(): State {
-    const raw = this.#prepare('SELECT * FROM state').get()
-    if (raw === undefined) return EMPTY_STATE
-    const applied = raw['applied']
-    return {
-      applied: typeof applied === 'string' ? (JSON.parse(applied) as Applied) : null,
-      pass: String(raw['pass']),
-      passBatches: Number(raw['pass_batches']),
-      live: Number(raw['live']),
-      deleted: Number(raw['deleted']),
-      rejected: Number(raw['rejected']),
-      highest: textOrNull(raw['highest']),
-      seal: [Number(raw['seal_a']), Number(raw['seal_b'])],
-      seenSeal: [Number(raw['seen_a']), Number(raw['seen_b'])],
-    }
-  }
-
-  #find(sql: string, keys: readonly string[]): ReadonlyMap<string, ProjectionRow> {
-    const statement = this.#prepare(sql)
-    const found = new Map<string, ProjectionRow>()
-    for (const key of keys) {
-      const raw = statement.get(key)
-      if (raw !== undefined) found.set(key, toRow(raw))
-    }
-    return found
-  }
-
-  #prepare(sql: string): StatementSync {
-    let statement = this.#statements.get(sql)
-    if (statement === undefined) {
-      statement = this.#database.prepare(sql)
-      this.#statements.set(sql, statement)
-    }
-    return statement
+    let hash = from
+    this.#table.scan(from, (entry) => {
+      if (entry.hash !== hash) {
+        endGroup(hash)
+        hash = entry.hash
+        if (found.length >= limit) return false
+      }
+      if (entry.kind === KIND.seen && numberIn(entry) === this.#state.passNumber) seen.add(entry.text)
+      if (entry.kind !== KIND.row) return true
+      const { isLive, isRejected } = standingOf(entry)
+      if (isLive || isRejected) group.push(this.#codec.decode(entry))
+      return true
+    })
+    endGroup(hash)
+    return found.slice(0, limit)
   }
 }
 
-type Raw = Record<string, SQLOutputValue>
+const NOTHING = new Uint8Array()
 
-function toRow(raw: Raw): ProjectionRow {
-  return {
-    sourceKey: String(raw['source_key']),
-    recordKey: textOrNull(raw['record_key']) ?? '',
-    revision: Number(raw['revision']),
-    contentHash: String(raw['content_hash']),
-    fieldDigests: String(raw['field_digests']),
-    sourceFingerprint: String(raw['fingerprint']),
-    readOrder: String(raw['read_order']),
-    mappingVersion: String(raw['mapping']),
-    deleted: raw['deleted'] === 1,
-    rejected: textOrNull(raw['rejected']),
-    partition: Number(raw['partition']),
-    offset: Number(raw['offset']),
-  }
+/** The number of a pass, which is the value of a key that it named. */
+function numberIn(entry: Entry): number {
+  return new Reader(entry.bytes, entry.valueStart).count()
 }
 
-function textOrNull(value: SQLOutputValue | undefined): string | null {
-  return typeof value === 'string' ? value : null
-}
-
-function tally(
-  state: State,
-  isPublished: boolean,
-  isDeleted: boolean,
-  isRejected: boolean,
-  by: 1 | -1,
-): void {
-  if (isPublished && isDeleted) state.deleted += by
-  if (isPublished && !isDeleted) state.live += by
-  if (isRejected) state.rejected += by
-}
-
-function uncount(row: ProjectionRow, state: State): void {
-  state.seal = combine(state.seal, rowSeal(row))
-  tally(state, row.revision > 0, row.deleted, row.rejected !== null, -1)
-}
-
-function stateSeal(state: State): string {
-  return hash('sha1', JSON.stringify([VERSION, state]))
+function tally(state: State, row: ProjectionRow | null, by: 1 | -1): void {
+  if (row === null) return
+  if (row.revision > 0 && row.deleted) state.deleted += by
+  if (row.revision > 0 && !row.deleted) state.live += by
+  if (row.rejected !== null) state.rejected += by
 }

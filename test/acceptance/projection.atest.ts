@@ -1,7 +1,18 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
+import { createProjections } from '../../gateway/node/projection.ts'
 import { gaplessRevisions } from '../kit/checkers/gapless-revisions.ts'
 import { uniqueIds } from '../kit/checkers/unique-ids.ts'
 import { readEvents } from '../kit/log-reading.ts'
@@ -15,31 +26,24 @@ describeWithService('postgres', 'what is on disk beside the log', (postgres) => 
     await using shop = await openShop(postgres)
     await addArticles(shop, ROWS)
     await shop.runOnce()
-    const file = join(shop.folder, 'data', 'projections', 'erp.articles.sqlite')
-    const before = contentOf(file)
+    const folder = join(shop.folder, 'data', 'projections')
+    const before = contentOf(folder)
     expect(before).toHaveLength(ROWS)
 
+    const lane = join(folder, 'erp.articles')
     const damages: Readonly<Record<string, () => void>> = {
-      deleted: () => removeDatabase(file),
-      altered: () =>
-        alter(
-          file,
-          `UPDATE row SET content_hash = 'x', revision = revision + 7 WHERE source_key <= 'A000100'`,
-        ),
-      'altered in one field': () =>
-        alter(file, `UPDATE row SET field_digests = '{}' WHERE source_key = 'A000007'`),
-      emptied: () => alter(file, 'DELETE FROM row'),
-      'ahead of the log': () =>
-        alter(
-          file,
-          `UPDATE state SET applied = replace(applied, '"positions":{', '"positions":{"erp.item.v1/9":1,')`,
-        ),
+      deleted: () => rmSync(lane, { recursive: true }),
+      'altered in 100 places': () => alter(lane, 100),
+      'altered in one place': () => alter(lane, 1),
+      'cut short': () => truncateSync(largestFile(lane), 1_000),
+      'robbed of its rows': () => rmSync(largestFile(lane)),
+      'ahead of the log': () => moveAhead(folder),
     }
     for (const [name, damage] of Object.entries(damages)) {
       damage()
       await shop.runOnce()
       expect(await shop.events(), name).toHaveLength(ROWS)
-      expect(contentOf(file), name).toEqual(before)
+      expect(contentOf(folder), name).toEqual(before)
     }
     // It works on as if nothing had been: one change is one event, at revision 2.
     await shop.query(`UPDATE article SET name = 'Changed' WHERE code = 'A000001'`)
@@ -82,26 +86,39 @@ describeWithService('postgres', 'what is on disk beside the log', (postgres) => 
   })
 })
 
-function contentOf(file: string): readonly unknown[] {
-  const database = new DatabaseSync(file, { readOnly: true })
-  const rows = database
-    .prepare(
-      'SELECT source_key, record_key, revision, content_hash, field_digests, deleted, offset FROM row ORDER BY 1',
-    )
-    .all()
-  database.close()
-  return rows.map((row) => ({ ...row }))
+/** What the projection says of every article. */
+function contentOf(folder: string): readonly unknown[] {
+  const projection = createProjections(folder).open('erp.articles')
+  const keys = Array.from({ length: ROWS }, (_, index) => `A${String(index + 1).padStart(6, '0')}`)
+  const rows = [...projection.rows(keys).values()]
+  projection.close()
+  return rows.map(({ readOrder, ...row }) => row)
 }
 
-function alter(file: string, statement: string): void {
-  const database = new DatabaseSync(file)
-  const { changes } = database.prepare(statement).run()
-  database.close()
-  expect(changes).toBeGreaterThan(0)
+function largestFile(lane: string): string {
+  const files = readdirSync(lane).map((name) => join(lane, name))
+  return files.sort((a, b) => statSync(b).size - statSync(a).size)[0] ?? lane
 }
 
-function removeDatabase(file: string): void {
-  for (const suffix of ['', '-wal', '-shm']) rmSync(file + suffix, { force: true })
+/** Lets the projection say that it follows more than the log has. */
+function moveAhead(folder: string): void {
+  const projection = createProjections(folder).open('erp.articles')
+  const applied = projection.applied()
+  if (applied === null) throw new Error('The projection is empty.')
+  const moved = Object.entries(applied.positions).map(([place, position]) => [place, position + 1])
+  projection.apply({ rows: [], applied: { ...applied, positions: Object.fromEntries(moved) } })
+  projection.close()
+}
+
+/** Flips a bit in as many places, evenly over the largest file. */
+function alter(lane: string, places: number): void {
+  const file = largestFile(lane)
+  const bytes = readFileSync(file)
+  for (let place = 0; place < places; place += 1) {
+    const at = Math.floor(((place + 0.5) * bytes.length) / places)
+    bytes[at] = (bytes[at] ?? 0) ^ 4
+  }
+  writeFileSync(file, bytes)
 }
 
 /** Copies a folder of the data aside; returns where. */

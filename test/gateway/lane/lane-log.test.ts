@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { createMemoryLog, type MemoryLog } from '../../../gateway/log/memory.ts'
 import { createRuntime } from '../../../gateway/node/runtime.ts'
-import type { Projection } from '../../../gateway/ports.ts'
+import { type Projection, ProjectionError } from '../../../gateway/ports.ts'
 import { DEFAULT_KEEP, entityTopic, TOPICS, topicSpecs } from '../../../gateway/topics.ts'
 import { type Bench, createBench, events, runOnce, story } from './lane-bench.ts'
 import { put, putMany } from './table-source.ts'
@@ -94,8 +94,7 @@ describe('what cannot be written for a moment', () => {
           apply(change) {
             if (isFull && change.rows.length > 0) {
               isFull = false
-              const facts = { code: 'ERR_SQLITE_ERROR', errcode: 13 }
-              throw Object.assign(new Error('database or disk is full'), facts)
+              throw new ProjectionError('ENOSPC: no space left on device')
             }
             projection.apply(change)
           },
