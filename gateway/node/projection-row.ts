@@ -15,8 +15,6 @@ const FLAG = {
 /** Flags, three numbers, three words and nine lengths. */
 const HEAD_BYTES_MAX = 1 + 15 * 9
 
-const WIDE = /[^\u0000-\u00ff]/
-
 /**
  * Rows as bytes: flags, numbers, numbers of words, lengths of texts, then the texts, one byte a character if they can.
  * Words are texts that many rows have in common; a row names them by their number.
@@ -24,6 +22,7 @@ const WIDE = /[^\u0000-\u00ff]/
 export class RowCodec {
   readonly #words: string[]
   readonly #numbers: Map<string, number>
+  readonly #digests = new DigestSplitter()
   #bytes = Buffer.alloc(1_024)
 
   constructor(words: readonly string[]) {
@@ -43,7 +42,7 @@ export class RowCodec {
     const cut = isKeyed ? recordKey.length - sourceKey.length : prefixEnd(recordKey)
     const rest = isKeyed ? '' : recordKey.slice(cut)
     const prefix = recordKey.slice(0, cut)
-    const { names, values } = splitDigests(row.fieldDigests)
+    const { names, values } = this.#digests.split(row.fieldDigests)
     const rejected = row.rejected ?? ''
     const [mapping, system, fields] = [
       this.#numberOf(row.mappingVersion),
@@ -67,9 +66,12 @@ export class RowCodec {
     at = writeCount(bytes, at, system)
     at = writeCount(bytes, at, fields)
     for (const { length } of texts) at = writeCount(bytes, at, length)
-    const isWide = WIDE.test(text)
+    let end = at + bytes.write(text, at, 'latin1')
+    // Asking a text for wide characters costs ten times what reading it back does.
+    const isWide = bytes.toString('latin1', at, end) !== text
+    if (isWide) end = at + bytes.write(text, at, 'utf16le')
     bytes[0] = flagsOf(row) | (isKeyed ? FLAG.isKeyed : 0) | (isWide ? FLAG.isWide : 0)
-    return bytes.subarray(0, at + bytes.write(text, at, isWide ? 'utf16le' : 'latin1'))
+    return bytes.subarray(0, end)
   }
 
   /** The row in an entry. */
@@ -180,11 +182,49 @@ function prefixEnd(recordKey: string): number {
 
 const HOLE = '\u0000'
 
+/** Digests by field as two texts: what many rows have in common, with a hole for each value, and the values. */
+type SplitDigests = Readonly<{ names: string; values: string }>
+
 /**
- * Digests by field, `{"amount":"x","status":"y"}`, as two texts: what many rows have in common, with a hole for each
- * value, and the values. Whatever the text is, `joinDigests` gives it back.
+ * Splits digests, `{"amount":"x","status":"y"}`. Whatever the text is, `joinDigests` gives it back. Most rows have the
+ * fields of the row before, so these are tried first: finding names costs more than comparing them.
  */
-function splitDigests(text: string): { names: string; values: string } {
+class DigestSplitter {
+  #names = ''
+  #pieces: readonly string[] = []
+
+  split(text: string): SplitDigests {
+    const values = this.#valuesOf(text)
+    if (values !== null) return { names: this.#names, values }
+    const split = splitDigests(text)
+    if (split.values !== '') {
+      this.#names = split.names
+      this.#pieces = split.names.split(HOLE)
+    }
+    return split
+  }
+
+  /** The values of a text with the same names as the last; null where it has others. */
+  #valuesOf(text: string): string | null {
+    const pieces = this.#pieces
+    const last = pieces.length - 1
+    let values = ''
+    let at = 0
+    for (let index = 0; index < last; index += 1) {
+      const piece = pieces[index] ?? ''
+      if (!text.startsWith(piece, at)) return null
+      const start = at + piece.length
+      at = text.indexOf('"', start) + 1
+      if (at === 0) return null
+      values += text.slice(start, at)
+    }
+    return last > 0 && text.length === at + (pieces[last] ?? '').length && text.endsWith(pieces[last] ?? '')
+      ? values
+      : null
+  }
+}
+
+function splitDigests(text: string): SplitDigests {
   if (text.includes(HOLE)) return { names: text, values: '' }
   let names = ''
   let values = ''
