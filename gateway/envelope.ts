@@ -1,6 +1,6 @@
 import type { Json } from '../adapters/contract.ts'
-import { ACTIONS, type Action, type Event, type EventData, ORIGINS, type Origin } from './event.ts'
-import { eventId } from './identity.ts'
+import { ACTIONS, type Action, type Event, ORIGINS, type Origin } from './event.ts'
+import { eventId, jsonText } from './identity.ts'
 import { isDateTime } from './schemas/formats.ts'
 
 /** The one header of a record that holds an event in structured mode. */
@@ -29,40 +29,32 @@ export type EventParts = Readonly<{
   readOrder: string
   /** Null where there is nothing to compare with. */
   changedFields: readonly string[] | null
-  data: EventData
+  /** JSON of the record's data. */
+  data: string
 }>
 
-/** An event with its id. Throws EventError where the parts make none: no subject, a revision that is out of range. */
-export function buildEvent(parts: EventParts): Event {
-  const { entity, version = 1, changedFields } = parts
-  const event: Event = {
-    specversion: '1.0',
-    id: eventId(parts.lineage, parts.recordKey, parts.revision, parts.contentHash),
-    type: typeOf({ entity, action: parts.action, version }),
-    source: sourceOf(parts.system, parts.company),
-    subject: parts.subject,
-    time: parts.time,
-    datacontenttype: 'application/json',
-    dataschema: schemaUri(entity, version),
-    traceparent: parts.traceparent,
-    revision: parts.revision,
-    lineage: parts.lineage,
-    contenthash: parts.contentHash,
-    origin: parts.origin,
-    sourcekey: parts.sourceKey,
-    sourcefingerprint: parts.sourceFingerprint,
-    mappingversion: parts.mappingVersion,
-    readorder: parts.readOrder,
-    ...(changedFields === null ? {} : { changedfields: changedFields.join(',') }),
-    data: parts.data,
-  }
-  refuse(event, 'This event cannot be published')
-  return event
-}
-
-/** The value of the record that carries the event. */
-export function encodeEvent(event: Event): Uint8Array {
-  return Buffer.from(JSON.stringify(event))
+/**
+ * The value of the record that carries an event. Written out and not put together as an object first: it is most of what
+ * the log is given. Throws EventError where the parts make no event: no subject, a revision that is out of range, a time
+ * that is none; all else is so by type, or by how it is made here.
+ */
+export function encodeEvent(parts: EventParts): Uint8Array {
+  const { entity, version = 1, action, changedFields } = parts
+  refusePart(SUBJECT, parts.subject)
+  refusePart(REVISION, parts.revision)
+  refusePart(TIME, parts.time)
+  const id = eventId(parts.lineage, parts.recordKey, parts.revision, parts.contentHash)
+  const changed = changedFields === null ? '' : `,"changedfields":${jsonText(changedFields.join(','))}`
+  return Buffer.from(
+    `{"specversion":"1.0","id":"${id}","type":"${typeOf({ entity, action, version })}",` +
+      `"source":"${sourceOf(parts.system, parts.company)}","subject":${jsonText(parts.subject)},` +
+      `"time":"${parts.time}","datacontenttype":"application/json","dataschema":"${schemaUri(entity, version)}",` +
+      `"traceparent":"${parts.traceparent}","revision":${parts.revision},"lineage":${jsonText(parts.lineage)},` +
+      `"contenthash":${jsonText(parts.contentHash)},"origin":"${parts.origin}",` +
+      `"sourcekey":${jsonText(parts.sourceKey)},"sourcefingerprint":${jsonText(parts.sourceFingerprint)},` +
+      `"mappingversion":${jsonText(parts.mappingVersion)},"readorder":${jsonText(parts.readOrder)}${changed},` +
+      `"data":${parts.data}}`,
+  )
 }
 
 /** Reads what `encodeEvent` wrote. Throws EventError, naming the attribute that is not as it must be. */
@@ -74,7 +66,7 @@ export function decodeEvent(bytes: Uint8Array): Event {
     throw new EventError('The record is not an event: its bytes are not JSON in UTF-8.', null, error)
   }
   if (!isObject(value)) throw new EventError('The record is not an event: it is not a JSON object.', null)
-  refuse(value, 'The record is not an event')
+  refuse(value)
   return value as Event
 }
 
@@ -91,9 +83,20 @@ export class EventError extends Error {
   }
 }
 
-/** W3C trace context from 24 random bytes: a trace of its own, one span, not sampled. */
-export function traceparent(bytes: Uint8Array): string {
-  const hex = Buffer.from(bytes).toString('hex')
+/** Random bytes that one trace context takes: 16 for the trace, 8 for the span. */
+export const TRACE_BYTES = 24
+
+/**
+ * W3C trace context from random bytes: a trace of its own, one span, not sampled. `index` says which of several that the
+ * bytes are enough for.
+ */
+export function traceparent(bytes: Uint8Array, index = 0): string {
+  const at = index * TRACE_BYTES
+  const hex = Buffer.from(
+    bytes.buffer,
+    bytes.byteOffset + at,
+    Math.min(TRACE_BYTES, bytes.length - at),
+  ).toString('hex')
   if (!/^(?!0{32})[0-9a-f]{32}(?!0{16})[0-9a-f]{16}$/.test(hex)) {
     throw new TypeError(
       'A traceparent needs 24 bytes, of which neither the first 16 nor the last 8 are all zero.',
@@ -154,6 +157,20 @@ const TEXT = { schema: { type: 'string' }, allows: isText } as const
 const NAME = { schema: { type: 'string', minLength: 1 }, allows: isName } as const
 const REVISION_MAX = 2_147_483_647
 
+const SUBJECT = required(
+  'subject',
+  'The business key inside the company; parts percent-encoded and joined by "/".',
+  NAME,
+)
+const TIME = required('time', 'When the ERP changed it, or, where it does not say, when it was read.', {
+  schema: { type: 'string', format: 'date-time' },
+  allows: (value) => isText(value) && isDateTime(value),
+})
+const REVISION = required('revision', 'The counter of the record: rises by one with each of its events.', {
+  schema: { type: 'integer', minimum: 1, maximum: REVISION_MAX },
+  allows: (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= REVISION_MAX,
+})
+
 /** The envelope, attribute by attribute; those after `traceparent` are extensions. */
 export const ATTRIBUTES: readonly Attribute[] = [
   required('specversion', 'The version of CloudEvents: 1.0.', oneOf(['1.0'])),
@@ -166,18 +183,12 @@ export const ATTRIBUTES: readonly Attribute[] = [
     schema: { type: 'string', format: 'uri-reference', pattern: EVENT_SOURCE.source },
     allows: (value) => isText(value) && partsOfSource(value) !== null,
   }),
-  required('subject', 'The business key inside the company; parts percent-encoded and joined by "/".', NAME),
-  required('time', 'When the ERP changed it, or, where it does not say, when it was read.', {
-    schema: { type: 'string', format: 'date-time' },
-    allows: (value) => isText(value) && isDateTime(value),
-  }),
+  SUBJECT,
+  TIME,
   required('datacontenttype', 'What data is.', oneOf(['application/json'])),
   required('dataschema', 'The name of the schema that data keeps to.', NAME),
   required('traceparent', 'W3C trace context.', TEXT),
-  required('revision', 'The counter of the record: rises by one with each of its events.', {
-    schema: { type: 'integer', minimum: 1, maximum: REVISION_MAX },
-    allows: (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= REVISION_MAX,
-  }),
+  REVISION,
   required('lineage', 'The run of revisions; consumers order by lineage, then revision.', NAME),
   required('contenthash', 'Equal for equal content, volatile fields left out.', NAME),
   required('origin', 'Why it was published.', oneOf(ORIGINS)),
@@ -218,14 +229,22 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function refuse(envelope: Readonly<Record<string, unknown>>, consequence: string): void {
-  for (const { name, isRequired, schema, allows } of ATTRIBUTES) {
-    const value = envelope[name]
-    if (value === undefined && !isRequired) continue
-    if (!allows(value)) {
-      const problem = value === undefined ? 'is missing' : `is not as it must be (${JSON.stringify(schema)})`
-      throw new EventError(`${consequence}: its attribute "${name}" ${problem}.`, name)
-    }
+function refuse(envelope: Readonly<Record<string, unknown>>): void {
+  for (const attribute of ATTRIBUTES) {
+    const value = envelope[attribute.name]
+    if (value === undefined && !attribute.isRequired) continue
+    if (!attribute.allows(value)) throw wrongAttribute('The record is not an event', attribute, value)
   }
-  if (!isObject(envelope['data'])) throw new EventError(`${consequence}: its data is not an object.`, 'data')
+  if (!isObject(envelope['data'])) {
+    throw new EventError('The record is not an event: its data is not an object.', 'data')
+  }
+}
+
+function refusePart(attribute: Attribute, value: unknown): void {
+  if (!attribute.allows(value)) throw wrongAttribute('This event cannot be published', attribute, value)
+}
+
+function wrongAttribute(consequence: string, { name, schema }: Attribute, value: unknown): EventError {
+  const problem = value === undefined ? 'is missing' : `is not as it must be (${JSON.stringify(schema)})`
+  return new EventError(`${consequence}: its attribute "${name}" ${problem}.`, name)
 }

@@ -39,5 +39,6 @@ export type Event = Readonly<{
   readorder: string
   /** Names of the top-level fields of `data` that differ from the revision before, comma-separated; changed only. */
   changedfields?: string
+  /** Without fields that are null: absent means the same. */
   data: EventData
 }>

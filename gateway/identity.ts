@@ -38,39 +38,45 @@ const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f-\u009f]/g
 
 /** The id of an event: a re-read yields the same, A→B→A three. */
 export function eventId(lineage: string, recordKey: string, revision: number, contentHash: string): string {
-  return digest(JSON.stringify([lineage, recordKey, revision, contentHash]))
+  return digest(`[${jsonText(lineage)},${jsonText(recordKey)},${revision},${jsonText(contentHash)}]`)
 }
 
-/** What a version of a record is compared by. */
+/** What a version of a record says, and what it is compared by. */
 export type Digests = Readonly<{
-  /** Over the whole content, without volatile fields; part of the event's id. */
+  /** The data as canonical JSON, its volatile fields last: what an event carries. */
+  text: string
+  /** Over everything but the volatile fields; part of the event's id. */
   contentHash: string
   /** A short digest per top-level field, as compact JSON text; only for saying which fields changed. */
   fieldDigests: string
-  /** UTF-16 units of the data as canonical JSON, volatile fields and all. */
-  size: number
 }>
 
 /**
- * Both digests of an event's data, from one canonical text per field. A field that is null counts as absent, so a
+ * Text and digests of an event's data, from one canonical text per field. A field that is null counts as absent, so a
  * schema that grows by a field changes no hash.
  */
 export function digestsOf(data: EventData, volatile: readonly string[]): Digests {
   let content = ''
   let fields = ''
-  let size = 0
+  let rest = ''
   for (const name of sortedKeys(data)) {
     const value = data[name]
     if (value === null) continue
-    const key = jsonText(name)
+    const key = memberName(name)
     const text = canonicalJson(value)
-    size += key.length + text.length + 2
-    if (volatile.includes(name)) continue
+    if (volatile.includes(name)) {
+      rest += `,${key}${text}`
+      continue
+    }
     const comma = content === '' ? '' : ','
-    content += `${comma}${key}:${text}`
-    fields += `${comma}${key}:"${shortDigest(text)}"`
+    content += `${comma}${key}${text}`
+    fields += `${comma}${key}"${shortDigest(text)}"`
   }
-  return { contentHash: digest(`{${content}}`), fieldDigests: `{${fields}}`, size }
+  return {
+    text: `{${content === '' ? rest.slice(1) : content + rest}}`,
+    contentHash: digest(`{${content}}`),
+    fieldDigests: `{${fields}}`,
+  }
 }
 
 /** The names of the fields that differ between two texts of field digests, sorted. */
@@ -112,17 +118,44 @@ function objectText(object: { readonly [name: string]: Json }): string {
   for (const name of sortedKeys(object)) {
     const value = object[name]
     if (value === null) continue
-    text += `${text === '' ? '' : ','}${jsonText(name)}:${canonicalJson(value)}`
+    text += (text === '' ? '' : ',') + memberName(name) + canonicalJson(value)
   }
   return `{${text}}`
 }
 
+/** Names are few, those of columns and of schemas, and come with every record. */
+const MEMBER_NAMES = new Map<string, string>()
+const MEMBER_NAMES_MAX = 10_000
+
+/** `"name":` */
+function memberName(name: string): string {
+  const known = MEMBER_NAMES.get(name)
+  if (known !== undefined) return known
+  if (MEMBER_NAMES.size >= MEMBER_NAMES_MAX) MEMBER_NAMES.clear()
+  const text = `${jsonText(name)}:`
+  MEMBER_NAMES.set(name, text)
+  return text
+}
+
 const ESCAPED = /[\u0000-\u001f"\\\ud800-\udfff]/
 
-/** JSON.stringify for a text, which costs more than half of everything here where there is nothing to escape. */
-function jsonText(text: string): string {
-  return ESCAPED.test(text) ? JSON.stringify(text) : `"${text}"`
+/** Below this length a loop over a text is faster than a regex. */
+const SHORT = 48
+
+/** JSON.stringify for a text, without its cost where there is nothing to escape, as nearly always. */
+export function jsonText(text: string): string {
+  if (text.length > SHORT) return ESCAPED.test(text) ? JSON.stringify(text) : `"${text}"`
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index)
+    if (unit < 0x20 || unit === QUOTE || unit === BACKSLASH || (unit >= 0xd800 && unit <= 0xdfff)) {
+      return JSON.stringify(text)
+    }
+  }
+  return `"${text}"`
 }
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
 
 /** Sorting by insertion: objects are small and often sorted already, where it is twice as fast as sort(). */
 function sortedKeys(object: object): string[] {
@@ -157,8 +190,8 @@ function digest(text: string): string {
 }
 
 /**
- * 53 bits of two multiplicative hashes with a final mix, in base 36: enough to tell two values of one field apart, at a
- * twentieth of the cost of SHA-256. What must never collide is the content hash.
+ * 64 bits of two multiplicative hashes with a final mix: enough to tell two values of one field apart, at a twentieth of
+ * the cost of SHA-256. What must never collide is the content hash.
  */
 function shortDigest(text: string): string {
   let low = 0x811c9dc5
@@ -169,7 +202,15 @@ function shortDigest(text: string): string {
     high = Math.imul(high ^ unit, 0x5bd1e995)
     high ^= high >>> 15
   }
-  return ((mixed(high ^ low) & 0x1fffff) * 0x1_0000_0000 + (mixed(low) >>> 0)).toString(36)
+  const [first, second] = [mixed(low), mixed(high ^ low)]
+  return (
+    pair(first >>> 20) +
+    pair(first >>> 8) +
+    pair((first << 4) | (second >>> 28)) +
+    pair(second >>> 16) +
+    pair(second >>> 4) +
+    pair(second << 8).charAt(0)
+  )
 }
 
 function mixed(hash: number): number {
@@ -177,4 +218,12 @@ function mixed(hash: number): number {
   bits = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b)
   bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35)
   return bits ^ (bits >>> 16)
+}
+
+const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+const PAIRS: readonly string[] = [...LETTERS].flatMap((one) => [...LETTERS].map((other) => one + other))
+
+/** The lowest 12 bits as two letters, out of a table: writing a number in another base costs twenty times as much. */
+function pair(bits: number): string {
+  return PAIRS[bits & 0xfff] ?? ''
 }

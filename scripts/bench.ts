@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import { DatabaseSync } from 'node:sqlite'
 import type { SourceRecord } from '../adapters/contract.ts'
 import { textTable } from '../gateway/cli/text-table.ts'
-import { buildEvent, encodeEvent } from '../gateway/envelope.ts'
+import { type EventParts, encodeEvent } from '../gateway/envelope.ts'
 import { fingerprint, splitRecordKey } from '../gateway/identity.ts'
 import { detect, type Finding } from '../gateway/lane/detect.ts'
 import { countedOrder } from '../gateway/lane/read-order.ts'
@@ -15,6 +15,7 @@ import { createMemoryProjection } from '../gateway/node/projection.ts'
 import type { Projection } from '../gateway/ports.ts'
 import { benchIsolation } from './bench/isolation.ts'
 import { benchProjection, projectionTable } from './bench/projection.ts'
+import { benchSource, sourceTable } from './bench/source.ts'
 import { ROOT } from './steps.ts'
 
 /** Where CPU time goes, in µs a row. Raw limits are what the machine takes for the least that could be done at all. */
@@ -51,7 +52,7 @@ function runBatches(
       payment(first + index),
     )
     const findings = laneSteps(records, mapping, projection, watch)
-    const values = watch.step('encode', () => findings.map((finding) => encodeEvent(eventOf(finding))))
+    const values = watch.step('encode', () => findings.map((finding) => encodeEvent(partsOf(finding))))
     watch.raw('JSON.stringify and SHA-256', () => {
       for (const record of records) hash('sha256', JSON.stringify(record))
     })
@@ -92,9 +93,9 @@ function laneSteps(
   return found.findings
 }
 
-function eventOf({ row, data, action, time }: Finding): ReturnType<typeof buildEvent> {
+function partsOf({ row, data, action, time }: Finding): EventParts {
   const { company, subject } = splitRecordKey(row.recordKey)
-  return buildEvent({
+  return {
     entity: 'payment',
     action,
     system: SYSTEM,
@@ -113,7 +114,7 @@ function eventOf({ row, data, action, time }: Finding): ReturnType<typeof buildE
     readOrder: row.readOrder,
     changedFields: null,
     data,
-  })
+  }
 }
 
 function demoMapping(): Mapping {
@@ -235,10 +236,12 @@ export function costTable(costs: readonly Cost[]): string {
 
 const ROWS = 40_000
 
+const SOURCE_ROWS = 100_000
 const PROJECTION_ROWS = 1_000_000
 
 const USAGE = `Usage:
   npm run bench -- lane                                   CPU time of a lane by what it does with a row, beside raw limits
+  npm run bench -- source [ROWS]                          CPU time of a whole source, with a log that only counts
   npm run bench -- projection [ROWS] [ascending|random]   CPU time, memory and bytes of a row of a projection on disk
   npm run bench -- isolation [--rounds 3] [--seconds 25]  what healthy sources lose beside sick ones`
 
@@ -256,7 +259,11 @@ function option(rest: readonly string[], wanted: string, fallback: number): numb
 if (import.meta.main) {
   const [name, ...rest] = process.argv.slice(2)
   if (name === 'lane') process.exitCode = lane()
-  else if (name === 'projection') {
+  else if (name === 'source') {
+    for (const order of ['ascending', 'random'] as const) {
+      console.log(`${sourceTable(await benchSource(Number(rest[0] ?? SOURCE_ROWS), order))}\n`)
+    }
+  } else if (name === 'projection') {
     const order = rest[1] === 'random' ? 'random' : 'ascending'
     console.log(projectionTable(benchProjection(Number(rest[0] ?? PROJECTION_ROWS), order)))
   } else if (name === 'isolation') {

@@ -179,7 +179,8 @@ function recordOf(
 }
 
 function dataOf(relation: Relation, row: Row): Record<string, Json> {
-  const data: Record<string, Json> = {}
-  for (const [place, column] of relation.columns.entries()) data[column] = row[place] ?? null
+  const { columns, blank } = relation
+  const data: Record<string, Json> = { ...blank }
+  for (let place = 0; place < columns.length; place += 1) data[columns[place] ?? ''] = row[place] ?? null
   return data
 }

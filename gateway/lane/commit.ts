@@ -1,5 +1,5 @@
 import type { Mark } from '../../adapters/contract.ts'
-import { buildEvent, EVENT_HEADERS, encodeEvent, traceparent } from '../envelope.ts'
+import { EVENT_HEADERS, encodeEvent, TRACE_BYTES, traceparent } from '../envelope.ts'
 import { changedFields, splitRecordKey } from '../identity.ts'
 import type { Commit, Draft, Placed } from '../log/port.ts'
 import type { ProjectionChange } from '../ports.ts'
@@ -24,9 +24,6 @@ const TRANSACTION_BYTES_MAX = 20_000_000
 
 /** Marks that one transaction forgets. */
 const TOMBSTONES_MAX = 1_000
-
-/** Of a W3C trace context: 16 for the trace, 8 for the span. */
-const TRACE_BYTES = 24
 
 /** Everything that one transaction of a lane carries. */
 export type Change = Readonly<{
@@ -57,18 +54,7 @@ export async function commit(
   const marks = markDrafts(options.gateway, laneName(options), change.marks, now)
   const forgotten = lane.expired.slice(0, TOMBSTONES_MAX)
   const set = new Set(change.marks.map((mark) => mark.key))
-  const items: readonly Item[] = [
-    ...change.findings.map((finding) => ({
-      key: finding.row.sourceKey,
-      draft: eventDraft(options, change.record, finding, at),
-      finding,
-    })),
-    ...change.rejections.map((rejection) => ({
-      key: rejection.sourceKey,
-      draft: rejectOf(options, change.record, rejection, at),
-      finding: null,
-    })),
-  ]
+  const items = itemsOf(options, change, at)
   const versions = repeatedKeys(items)
   const settled = settledKeys(change).map((key) => ({
     key,
@@ -119,6 +105,25 @@ export async function commit(
 /** A record to append for a source key; `finding` null where it is a reject, or takes one back. */
 type Item = Readonly<{ key: string; draft: Draft; finding: Finding | null }>
 type PlacedItem = Readonly<{ item: Item; place: Placed }>
+
+/** What a change says of records: its events, then its rejects. */
+function itemsOf(
+  options: LaneOptions,
+  { findings, rejections, record }: Change,
+  at: string,
+): readonly Item[] {
+  const traces = options.ports.runtime.bytes(TRACE_BYTES * findings.length)
+  const items: Item[] = findings.map((finding, index) => ({
+    key: finding.row.sourceKey,
+    draft: eventDraft(options, record, finding, at, traceparent(traces, index)),
+    finding,
+  }))
+  for (const rejection of rejections) {
+    const draft = rejectOf(options, record, rejection, at)
+    items.push({ key: rejection.sourceKey, draft, finding: null })
+  }
+  return items
+}
 
 /** Source keys whose rejects, of this change or before it, are settled by it. */
 function settledKeys({ rejections, view }: Change): readonly string[] {
@@ -274,11 +279,17 @@ function applyChange(
   })
 }
 
-function eventDraft(options: LaneOptions, record: CursorRecord, finding: Finding, at: string): Draft {
+function eventDraft(
+  options: LaneOptions,
+  record: CursorRecord,
+  finding: Finding,
+  at: string,
+  trace: string,
+): Draft {
   const { row } = finding
   // The key's own system: a row may have been published under another name of the source.
   const { system, company, subject } = splitRecordKey(row.recordKey)
-  const event = buildEvent({
+  const value = encodeEvent({
     entity: options.mapping.entity,
     action: finding.action,
     system,
@@ -286,7 +297,7 @@ function eventDraft(options: LaneOptions, record: CursorRecord, finding: Finding
     subject,
     recordKey: row.recordKey,
     time: finding.time ?? at,
-    traceparent: traceparent(options.ports.runtime.bytes(TRACE_BYTES)),
+    traceparent: trace,
     revision: row.revision,
     lineage: record.lineage,
     contentHash: row.contentHash,
@@ -302,7 +313,7 @@ function eventDraft(options: LaneOptions, record: CursorRecord, finding: Finding
   return {
     topic: entityTopic(options.mapping.entity),
     key: row.recordKey,
-    value: encodeEvent(event),
+    value,
     headers: EVENT_HEADERS,
   }
 }

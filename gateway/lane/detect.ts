@@ -15,7 +15,8 @@ export type Finding = Readonly<{
   row: ProjectionRow
   /** Of the revision before, for `changedfields`; null for created and deleted. */
   digestsBefore: string | null
-  data: EventData
+  /** JSON of the data that is published. */
+  data: string
   /** RFC 3339, or null: the time of reading. */
   time: string | null
   origin: Origin
@@ -116,18 +117,25 @@ export function deletion(
   view: View,
   options: Pick<DetectOptions, 'known' | 'origin' | 'mapping'>,
 ): Finding {
-  const data = identityData(row, options)
+  const digests = digestsOf(identityData(row, options), [])
   const gone: ProjectionRow = {
     ...row,
     revision: row.revision + 1,
-    ...versionOf(digestsOf(data, [])),
+    ...versionOf(digests),
     sourceFingerprint: '',
     readOrder: isOlderRead(order, row.readOrder) ? row.readOrder : order,
     rejected: null,
     deleted: true,
   }
   view.put(gone)
-  return { action: 'deleted', row: gone, digestsBefore: null, data, time: null, origin: options.origin }
+  return {
+    action: 'deleted',
+    row: gone,
+    digestsBefore: null,
+    data: digests.text,
+    time: null,
+    origin: options.origin,
+  }
 }
 
 function identityData(row: ProjectionRow, options: Pick<DetectOptions, 'known' | 'mapping'>): EventData {
@@ -236,8 +244,8 @@ function publish(
     if (row.rejected !== null) view.put({ ...row, rejected: null })
     return
   }
-  if (digests.size > EVENT_UNITS_MAX) {
-    const reason = `Its event would hold ${digests.size} characters, more than the ${EVENT_UNITS_MAX} that the log takes.`
+  if (digests.text.length > EVENT_UNITS_MAX) {
+    const reason = `Its event would hold ${digests.text.length} characters, more than the ${EVENT_UNITS_MAX} that the log takes.`
     reject(read, { code: 'TOO_LARGE', field: null, line: null, reason }, view, found)
     return
   }
@@ -338,7 +346,7 @@ function compare(
     action: isLive ? 'changed' : 'created',
     row,
     digestsBefore: isLive ? before.fieldDigests : null,
-    data: mapped.data,
+    data: digests.text,
     time: mapped.time ?? instantOrNull(read.record.changedAt),
     origin: options.origin,
   })

@@ -5,8 +5,9 @@ import { z } from 'zod'
 import type { Json } from '../../adapters/contract.ts'
 import {
   ATTRIBUTES,
-  buildEvent,
+  decodeEvent,
   EVENT_HEADERS,
+  encodeEvent,
   schemaUri,
   traceparent,
   typeOf,
@@ -185,7 +186,8 @@ function exampleOf({ entity, version, root }: EntityShape, action: Action, examp
   const system = 'sap-ecc'
   const company = '1000'
   const subject = subjectOf(identity.filter((name) => name !== 'company').map((name) => keyPart(whole[name])))
-  return buildEvent({
+  const digests = digestsOf(data, action === 'deleted' ? [] : markedFields(root, 'volatile'))
+  const published = encodeEvent({
     entity,
     version,
     action,
@@ -197,15 +199,16 @@ function exampleOf({ entity, version, root }: EntityShape, action: Action, examp
     traceparent: traceparent(Uint8Array.from({ length: 24 }, (_, index) => index + 1)),
     revision: ACTIONS.indexOf(action) + 1,
     lineage: '019a2f3e-7c1b-7d20-9a55-0c6f3e2b1a00',
-    contentHash: digestsOf(data, action === 'deleted' ? [] : markedFields(root, 'volatile')).contentHash,
+    contentHash: digests.contentHash,
     origin: 'live',
     sourceKey: subject,
     sourceFingerprint: action === 'deleted' ? '' : fingerprint(whole),
     mappingVersion: '1',
     readOrder: 'n000000000012',
     changedFields: action === 'changed' ? ['status'] : null,
-    data,
+    data: digests.text,
   })
+  return decodeEvent(published)
 }
 
 /** A part of the business key as text: a coded value by its code. */

@@ -3,7 +3,6 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   ATTRIBUTES,
-  buildEvent,
   decodeEvent,
   EVENT_HEADERS,
   EventError,
@@ -16,6 +15,12 @@ import {
   typeOf,
 } from '../../gateway/envelope.ts'
 import { eventId, recordKey } from '../../gateway/identity.ts'
+
+const DATA = {
+  number: '5100000001',
+  amount: { value: '88600.50', currency: 'CNY' },
+  memo: '九月货款 "✓"\u2028',
+}
 
 const PARTS: EventParts = {
   entity: 'payment',
@@ -35,17 +40,17 @@ const PARTS: EventParts = {
   mappingVersion: '3f9a',
   readOrder: 'n000000000012',
   changedFields: ['approvedAt', 'status'],
-  data: { number: '5100000001', amount: { value: '88600.50', currency: 'CNY' }, memo: '九月货款 "✓"\u2028' },
+  data: JSON.stringify(DATA),
 }
 
+const published = (parts: EventParts) => decodeEvent(encodeEvent(parts))
 const utf8 = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
 const written = (event: object) => new TextEncoder().encode(JSON.stringify(event))
 
 describe('an event', () => {
   test('comes back from the log as it was published', () => {
-    const event = buildEvent(PARTS)
-    expect(decodeEvent(encodeEvent(event))).toEqual(event)
-    expect(event).toMatchObject({
+    expect(published(PARTS)).toMatchObject({
+      data: DATA,
       id: eventId(PARTS.lineage, PARTS.recordKey, 3, PARTS.contentHash),
       type: 'erp.payment.changed.v1',
       source: '/erp/k3-wise/001',
@@ -55,13 +60,13 @@ describe('an event', () => {
   })
 
   test('says nothing about changed fields where there is nothing to compare with', () => {
-    expect(buildEvent({ ...PARTS, action: 'created', changedFields: null })).not.toHaveProperty(
+    expect(published({ ...PARTS, action: 'created', changedFields: null })).not.toHaveProperty(
       'changedfields',
     )
   })
 
   test('carries the attributes that the catalogue names, and no others', () => {
-    const names = Object.keys(buildEvent(PARTS)).filter((name) => name !== 'data')
+    const names = Object.keys(published(PARTS)).filter((name) => name !== 'data')
     expect(names).toEqual(ATTRIBUTES.map((attribute) => attribute.name))
   })
 
@@ -72,7 +77,7 @@ describe('an event', () => {
     ['a local time', { time: '2026-10-09T10:02:41' }, 'time'],
     ['a day that does not exist', { time: '2026-02-29T10:02:41Z' }, 'time'],
   ])('with %s is not published', (_what, wrong, attribute) => {
-    expect(() => buildEvent({ ...PARTS, ...wrong })).toThrow(new RegExp(`"${attribute}"`))
+    expect(() => encodeEvent({ ...PARTS, ...wrong })).toThrow(`its attribute "${attribute}"`)
   })
 })
 
@@ -80,7 +85,7 @@ describe('the official CloudEvents package', () => {
   const read = (parts: EventParts) => {
     const message = {
       key: parts.recordKey,
-      value: utf8(encodeEvent(buildEvent(parts))),
+      value: utf8(encodeEvent(parts)),
       headers: EVENT_HEADERS,
     }
     const read = Kafka.toEvent({ ...message, body: message.value })
@@ -89,7 +94,7 @@ describe('the official CloudEvents package', () => {
   }
 
   test('reads back what we write', () => {
-    const event = buildEvent(PARTS)
+    const event = published(PARTS)
     const { data, time, ...attributes } = event
     const back = read(PARTS)
     expect(back.validate()).toBe(true)
@@ -100,7 +105,7 @@ describe('the official CloudEvents package', () => {
   })
 
   test('accepts the envelope as strictly as it can', () => {
-    expect(() => new CloudEvent({ ...buildEvent(PARTS) })).not.toThrow()
+    expect(() => new CloudEvent({ ...published(PARTS) })).not.toThrow()
   })
 
   test('accepts systems, companies and keys of any spelling', () => {
@@ -139,7 +144,7 @@ describe('a record that is not an event', () => {
   test.each(ATTRIBUTES.filter((attribute) => attribute.isRequired).map(({ name }) => name))(
     'is refused without %s, by name',
     (name) => {
-      const { [name]: _gone, ...rest } = buildEvent(PARTS)
+      const { [name]: _gone, ...rest } = published(PARTS)
       expect(() => decodeEvent(written(rest))).toThrow(`its attribute "${name}" is missing`)
     },
   )
@@ -156,22 +161,22 @@ describe('a record that is not an event', () => {
     ['sourcekey', 17],
     ['changedfields', ['status']],
   ])('is refused where %s is %j', (name, value) => {
-    expect(() => decodeEvent(written({ ...buildEvent(PARTS), [name]: value }))).toThrow(`"${name}"`)
+    expect(() => decodeEvent(written({ ...published(PARTS), [name]: value }))).toThrow(`"${name}"`)
   })
 
   test('is refused where its bytes are not UTF-8, instead of losing characters', () => {
-    const bytes = encodeEvent(buildEvent({ ...PARTS, subject: 'X' }))
+    const bytes = encodeEvent({ ...PARTS, subject: 'X' })
     const spoilt = bytes.with(bytes.indexOf(0x58), 0xff)
     expect(() => decodeEvent(spoilt)).toThrow('not JSON in UTF-8')
   })
 
   test.each([[null], [[]], ['text']])('is refused where data is %j', (data) => {
-    expect(() => decodeEvent(written({ ...buildEvent(PARTS), data }))).toThrow('its data is not an object')
+    expect(() => decodeEvent(written({ ...published(PARTS), data }))).toThrow('its data is not an object')
   })
 })
 
 test('an attribute that a later version added is no reason to refuse an event', () => {
-  const event = { ...buildEvent(PARTS), tenant: 'a' }
+  const event = { ...published(PARTS), tenant: 'a' }
   expect(decodeEvent(written(event))).toEqual(event)
 })
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { decodeEvent, encodeEvent, kindOf } from '../../gateway/envelope.ts'
+import { decodeEvent, kindOf } from '../../gateway/envelope.ts'
 import type { Event } from '../../gateway/event.ts'
 import type { EntityData } from '../../gateway/schemas/entities.generated.ts'
 import { loadSchemas } from '../../gateway/schemas/load.ts'
@@ -65,7 +65,7 @@ describe('the catalogue of events', () => {
     for (const { name, examples } of Object.values(catalogue.components.messages)) {
       expect(examples).toHaveLength(1)
       for (const { payload } of examples) {
-        expect(decodeEvent(encodeEvent(payload)).type).toBe(name)
+        expect(decodeEvent(new TextEncoder().encode(JSON.stringify(payload))).type).toBe(name)
         expect(isEnvelope(payload), JSON.stringify(isEnvelope.errors)).toBe(true)
         const { entity = '', action } = kindOf(name) ?? {}
         const schema = schemas.entity(entity)

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { buildEvent, EVENT_HEADERS, encodeEvent } from '../../../gateway/envelope.ts'
+import { EVENT_HEADERS, encodeEvent } from '../../../gateway/envelope.ts'
 import { cursorDraft, newCursorRecord } from '../../../gateway/lane/cursor-record.ts'
 import { countedOrder } from '../../../gateway/lane/read-order.ts'
 import { rejectDraft, settledDraft } from '../../../gateway/lane/reject-record.ts'
@@ -45,7 +45,7 @@ afterAll(() => rmSync(join(folder, '..'), { recursive: true, force: true }))
 
 function event(sourceKey: string, read: number, lineage: string): Draft {
   const recordKey = `shop/001/${sourceKey}`
-  const envelope = buildEvent({
+  const value = encodeEvent({
     ...{
       entity: 'payment',
       action: 'created',
@@ -56,9 +56,9 @@ function event(sourceKey: string, read: number, lineage: string): Draft {
     },
     ...{ time: '2026-11-24T05:00:00+00:00', traceparent: '00-1', revision: 1, lineage, contentHash: 'c' },
     ...{ origin: 'live', sourceKey, sourceFingerprint: 'f', mappingVersion: 'v1', changedFields: null },
-    ...{ readOrder: countedOrder(read), data: { number: sourceKey } },
+    ...{ readOrder: countedOrder(read), data: JSON.stringify({ number: sourceKey }) },
   })
-  return { topic: 'erp.payment.v1', key: recordKey, value: encodeEvent(envelope), headers: EVENT_HEADERS }
+  return { topic: 'erp.payment.v1', key: recordKey, value, headers: EVENT_HEADERS }
 }
 
 function reject(sourceKey: string, read: number, lineage: string): Draft {

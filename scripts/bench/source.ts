@@ -1,0 +1,275 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import { adapterOf } from '../../adapters/registry.ts'
+import { textTable } from '../../gateway/cli/text-table.ts'
+import type { SourceConfig } from '../../gateway/config/model.ts'
+import { Source, type SourceOptions } from '../../gateway/lane/source.ts'
+import { loadLanguage } from '../../gateway/language.ts'
+import type { Log, Placed, Writer } from '../../gateway/log/port.ts'
+import { createFiles } from '../../gateway/node/files.ts'
+import { createSqliteProjections } from '../../gateway/node/projection.ts'
+import { createRuntime } from '../../gateway/node/runtime.ts'
+import type { Projection, Projections } from '../../gateway/ports.ts'
+import { createTasks, NO_FAILPOINTS } from '../../gateway/runtime.ts'
+import { DEFAULT_KEEP } from '../../gateway/topics.ts'
+import { createServices } from '../services.ts'
+import { ROOT } from '../steps.ts'
+
+/** In which order of keys a table shows its rows; it makes all the difference to the projection. */
+export type KeyOrder = 'ascending' | 'random'
+
+/** CPU time of this process, all threads of it, in µs a row. What PostgreSQL itself takes is another process. */
+export type SourceCosts = Readonly<{
+  order: KeyOrder
+  /** The same pages with the client library alone. */
+  raw: number
+  /** The first load, from the first query to the last commit; the two below are parts of it. */
+  lane: number
+  projection: number
+  log: number
+  /** Bytes of a row in the table as text, and of its event. */
+  rowBytes: number
+  eventBytes: number
+}>
+
+/**
+ * What a first load takes as it is in production: a table of PostgreSQL, the adapter, the lane, and its projection in a
+ * file. Only the log is none: it counts what it is given and answers at once, so that no driver's cost is measured.
+ */
+export async function benchSource(rows: number, order: KeyOrder): Promise<SourceCosts> {
+  const services = createServices({ environment: process.env, report: () => undefined })
+  const folder = mkdtempSync(join(tmpdir(), 'erpgw-bench-'))
+  try {
+    const answer = await services.ask('postgres')
+    if (answer.kind === 'refused') throw new Error(answer.reason)
+    const rowBytes = await fillTable(answer.url, rows, order)
+    const raw = await costOf(rows, () => readRaw(answer.url))
+    const parts = { projection: 0, log: 0 }
+    const counted = countingLog((micros) => {
+      parts.log += micros
+    })
+    const projections = timedProjections(createSqliteProjections(folder), (micros) => {
+      parts.projection += micros
+    })
+    const lane = await costOf(rows, () => runOnce(answer.url, counted.log, projections))
+    const { events, bytes } = counted.counts()
+    if (events !== rows) throw new Error(`The bench has ${rows} rows and published ${events} events.`)
+    return {
+      ...{ order, raw, lane, rowBytes, eventBytes: bytes / events },
+      ...{ projection: parts.projection / rows, log: parts.log / rows },
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+    await services.stop()
+  }
+}
+
+/** Costs as a table: what the lane takes beside its projection and its log is what this bench is for. */
+export function sourceTable(costs: SourceCosts): string {
+  const { order, raw, lane, projection, log } = costs
+  const rest = lane - projection - log
+  const line = (what: string, micros: number) => [what, micros.toFixed(1), (micros / raw).toFixed(2)]
+  return textTable(
+    [`KEYS ${order.toUpperCase()}`, 'µs CPU A ROW', 'TIMES RAW'],
+    [
+      line('rows read with the client alone (raw)', raw),
+      line('projection', projection),
+      line('log', log),
+      line('adapter, mapping, detection, envelope', rest),
+      line(
+        `in all (a row ${Math.round(costs.rowBytes)} B, its event ${Math.round(costs.eventBytes)} B)`,
+        lane,
+      ),
+    ],
+  )
+}
+
+async function costOf(rows: number, run: () => Promise<void>): Promise<number> {
+  const before = process.cpuUsage()
+  await run()
+  return microsSince(before) / rows
+}
+
+function microsSince(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before)
+  return user + system
+}
+
+/** Of a batch in production. */
+const PAGE_ROWS = 2_000
+
+/** Answers how many bytes a row has as text. */
+async function fillTable(url: string, rows: number, order: KeyOrder): Promise<number> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    await client.query(`DROP TABLE IF EXISTS payment; CREATE TABLE payment (
+      payment_no text PRIMARY KEY, direction text NOT NULL, method text NOT NULL, status text NOT NULL,
+      partner_no text NOT NULL, partner_name text NOT NULL, document_date date NOT NULL, due_date date,
+      currency text NOT NULL, amount numeric(15,4) NOT NULL, local_amount numeric(15,4) NOT NULL,
+      exchange_rate numeric(12,8), bank_account text, approved_by text, approved_at timestamp, approval_level integer,
+      memo text, created_at timestamptz NOT NULL, created_by text, updated_at timestamptz NOT NULL, updated_by text)`)
+    // A multiple of a prime, modulo a greater one: every key once, in no order.
+    const key = order === 'ascending' ? 'i' : '(i::bigint * 611953) % 15485863'
+    await client.query(
+      `INSERT INTO payment SELECT lpad((${key})::text, 10, '0'), 'O', 'TT', (ARRAY['P','A','C'])[1 + i % 3],
+        lpad((i % 5000)::text, 10, '0'), '東莞市精誠五金製品 ' || i % 5000, date '2024-01-01' + i % 700,
+        date '2024-02-01' + i % 700, 'HKD', i * 1.25, i * 1.25, 1, '012-345-' || 10000 + i % 90000, 'wong.sf',
+        timestamp '2024-01-02 10:15:00' + i * interval '7 seconds', i % 4, 'Invoice INV-' || i, timestamptz
+        '2024-01-01 09:00:00+08' + i * interval '7 seconds', 'chan.ky', timestamptz '2024-01-02 10:15:00.123456+08' +
+        i * interval '7 seconds', 'wong.sf' FROM generate_series(1, ${rows}) i`,
+    )
+    await client.query('CREATE INDEX ON payment (updated_at, payment_no); ANALYZE payment')
+    const size = await client.query<{ bytes: string }>(
+      'SELECT avg(octet_length(p::text))::text AS bytes FROM (SELECT * FROM payment LIMIT 1000) p',
+    )
+    return Number(size.rows[0]?.bytes)
+  } finally {
+    await client.end()
+  }
+}
+
+/** The pages that the adapter reads, as text, and nothing done with them. */
+async function readRaw(url: string): Promise<void> {
+  const types = { getTypeParser: () => (text: string) => text }
+  const client = new pg.Client({ connectionString: url, types })
+  await client.connect()
+  try {
+    for (let after: readonly unknown[] = ['-infinity', '']; ; ) {
+      const { rows } = await client.query<unknown[]>({
+        text: `SELECT *, updated_at, payment_no FROM payment WHERE (updated_at, payment_no) > ($1, $2)
+          ORDER BY updated_at, payment_no LIMIT ${PAGE_ROWS}`,
+        values: [...after],
+        rowMode: 'array',
+      })
+      const last = rows.at(-1)
+      if (last === undefined) return
+      after = last.slice(-2)
+    }
+  } finally {
+    await client.end()
+  }
+}
+
+/** One complete run of the source, as a worker thread does it. */
+async function runOnce(url: string, log: Log, projections: Projections): Promise<void> {
+  const failures: string[] = []
+  const fail = (message: string, fields: object = {}) =>
+    void failures.push(`${message} ${JSON.stringify(fields)}`)
+  const ports = {
+    ...{ log, projections, runtime: createRuntime(), failpoints: NO_FAILPOINTS },
+    logger: { info: () => undefined, warn: fail, error: fail },
+    tasks: createTasks(({ name }, error) => fail(`${name}: ${String(error)}`)),
+    secrets: { read: () => decodeURIComponent(new URL(url).password) },
+    names: { resolve: async () => new URL(url).hostname },
+  }
+  const source = new Source({ ...sourceOf(url), ports }, new AbortController().signal)
+  await source.run('once')
+  if (failures.length > 0) throw new Error(failures.join('\n'))
+}
+
+const COMPANY = '001'
+const ZONE = 'Asia/Hong_Kong'
+
+function sourceOf(url: string): Omit<SourceOptions, 'ports'> {
+  const adapter = adapterOf('database')
+  if (adapter === null) throw new Error('There is no adapter for databases.')
+  const { hostname, port, pathname, username } = new URL(url)
+  const connection = adapter.connection.parse({
+    ...{ engine: 'postgres', host: hostname, port, database: pathname.slice(1), user: username },
+    password: 'env:BENCH_PASSWORD',
+  })
+  const feed = adapter.feed.parse({
+    ...{ table: 'payment', key: ['payment_no'] },
+    cursor: { strategy: 'watermark', columns: ['updated_at'], overlap: '10s' },
+  })
+  const source: SourceConfig = {
+    ...{ name: 'erp', kind: 'database', system: 'bench', company: COMPANY, zone: ZONE, connection },
+    feeds: {
+      payments: {
+        ...{
+          name: 'payments',
+          mapping: 'bench/payment',
+          start: 'all',
+          poll: { everyMs: 1_000 },
+          adapter: feed,
+        },
+        fuse: { deleted: null, changed: null, created: null, rejected: { atLeast: 5, percent: 1 } },
+      },
+    },
+  }
+  const companies = { [COMPANY]: { name: 'Example Trading', currency: 'HKD', zone: ZONE } }
+  const mapping = loadLanguage(createFiles(), ROOT).mapping(
+    'bench/payment',
+    [join(ROOT, 'scripts', 'bench', 'mappings')],
+    { system: source.system, company: COMPANY, companies, zone: ZONE },
+  )
+  const mappings = new Map([['payments', mapping]])
+  return { gateway: 'bench', source, adapter, mappings, keep: DEFAULT_KEEP, sharedFeeds: new Set() }
+}
+
+/** A log of one partition that keeps nothing of what it is given but its size. */
+function countingLog(spend: (micros: number) => void) {
+  let [events, bytes] = [0, 0]
+  const ends = new Map<string, number>()
+  const place = (topic: string): Placed => {
+    const offset = ends.get(topic) ?? 0
+    ends.set(topic, offset + 1)
+    return { partition: 0, offset }
+  }
+  const writer: Writer = {
+    async transact({ records }) {
+      const before = process.cpuUsage()
+      const placed = records.map(({ topic, value }) => {
+        if (topic.startsWith('erp.')) {
+          events += 1
+          bytes += value?.byteLength ?? 0
+        }
+        return place(topic)
+      })
+      spend(microsSince(before))
+      return { kind: 'committed', placed }
+    },
+    close: async () => undefined,
+  }
+  const log: Log = {
+    ensure: async (topics) => topics.map(({ name }) => ({ name, id: null, partitions: 1, faults: [] })),
+    writer: async () => writer,
+    end: async ({ topic }) => ends.get(topic) ?? 0,
+    async *readTo() {},
+    position: async () => null,
+    async *subscribe() {},
+    close: async () => undefined,
+  }
+  return { log, counts: () => ({ events, bytes }) }
+}
+
+function timedProjections(projections: Projections, spend: (micros: number) => void): Projections {
+  const timed = <Input, Output>(run: (input: Input) => Output) => {
+    return (input: Input): Output => {
+      const before = process.cpuUsage()
+      const output = run(input)
+      spend(microsSince(before))
+      return output
+    }
+  }
+  return {
+    open(lane) {
+      const projection = projections.open(lane)
+      const parts: Pick<Projection, 'rows' | 'owners' | 'foreign' | 'apply'> = {
+        rows: timed((keys: readonly string[]) => projection.rows(keys)),
+        owners: timed((keys: readonly string[]) => projection.owners(keys)),
+        foreign: timed((keys: readonly string[]) => projection.foreign(keys)),
+        apply: timed((change: Parameters<Projection['apply']>[0]) => projection.apply(change)),
+      }
+      return new Proxy(projection, {
+        get: (real, name) => {
+          const own = Reflect.get(parts, name) ?? Reflect.get(real, name)
+          return typeof own === 'function' ? own.bind(real) : own
+        },
+      })
+    },
+  }
+}
