@@ -1,6 +1,7 @@
 import type { Json } from '../adapters/contract.ts'
+import { JsonWriter } from './canonical-json.ts'
 import { ACTIONS, type Action, type Event, ORIGINS, type Origin } from './event.ts'
-import { eventId, jsonText } from './identity.ts'
+import { eventId } from './identity.ts'
 import { isDateTime } from './schemas/formats.ts'
 
 /** The one header of a record that holds an event in structured mode. */
@@ -29,8 +30,8 @@ export type EventParts = Readonly<{
   readOrder: string
   /** Null where there is nothing to compare with. */
   changedFields: readonly string[] | null
-  /** JSON of the record's data. */
-  data: string
+  /** JSON of the record's data, in UTF-8. */
+  data: Uint8Array
 }>
 
 /**
@@ -44,17 +45,33 @@ export function encodeEvent(parts: EventParts): Uint8Array {
   refusePart(REVISION, parts.revision)
   refusePart(TIME, parts.time)
   const id = eventId(parts.lineage, parts.recordKey, parts.revision, parts.contentHash)
-  const changed = changedFields === null ? '' : `,"changedfields":${jsonText(changedFields.join(','))}`
-  return Buffer.from(
-    `{"specversion":"1.0","id":"${id}","type":"${typeOf({ entity, action, version })}",` +
-      `"source":"${sourceOf(parts.system, parts.company)}","subject":${jsonText(parts.subject)},` +
-      `"time":"${parts.time}","datacontenttype":"application/json","dataschema":"${schemaUri(entity, version)}",` +
-      `"traceparent":"${parts.traceparent}","revision":${parts.revision},"lineage":${jsonText(parts.lineage)},` +
-      `"contenthash":${jsonText(parts.contentHash)},"origin":"${parts.origin}",` +
-      `"sourcekey":${jsonText(parts.sourceKey)},"sourcefingerprint":${jsonText(parts.sourceFingerprint)},` +
-      `"mappingversion":${jsonText(parts.mappingVersion)},"readorder":${jsonText(parts.readOrder)}${changed},` +
-      `"data":${parts.data}}`,
-  )
+  written.reset()
+  written.raw(`{"specversion":"1.0","id":"${id}","type":"${typeOf({ entity, action, version })}"`)
+  written.raw(`,"source":"${sourceOf(parts.system, parts.company)}"`)
+  writeText('subject', parts.subject)
+  written.raw(`,"time":"${parts.time}","datacontenttype":"application/json"`)
+  written.raw(`,"dataschema":"${schemaUri(entity, version)}","traceparent":"${parts.traceparent}"`)
+  written.raw(`,"revision":${parts.revision}`)
+  writeText('lineage', parts.lineage)
+  writeText('contenthash', parts.contentHash)
+  writeText('origin', parts.origin)
+  writeText('sourcekey', parts.sourceKey)
+  writeText('sourcefingerprint', parts.sourceFingerprint)
+  writeText('mappingversion', parts.mappingVersion)
+  writeText('readorder', parts.readOrder)
+  if (changedFields !== null) writeText('changedfields', changedFields.join(','))
+  written.raw(',"data":')
+  written.rawBytes(parts.data)
+  written.raw('}')
+  return Buffer.from(written.view())
+}
+
+/** Where events are written, one after the other; nothing stays in there. */
+const written = new JsonWriter()
+
+function writeText(attribute: Attribute['name'], value: string): void {
+  written.name(attribute, false)
+  written.text(value)
 }
 
 /** Reads what `encodeEvent` wrote. Throws EventError, naming the attribute that is not as it must be. */

@@ -15,8 +15,8 @@ export type Finding = Readonly<{
   row: ProjectionRow
   /** Of the revision before, for `changedfields`; null for created and deleted. */
   digestsBefore: string | null
-  /** JSON of the data that is published. */
-  data: string
+  /** JSON of the data that is published, in UTF-8. */
+  data: Uint8Array
   /** RFC 3339, or null: the time of reading. */
   time: string | null
   origin: Origin
@@ -63,8 +63,8 @@ export type Detected = {
   heldBack: number
 }
 
-/** Three bytes each at most in UTF-8: with its envelope such an event stays below the log's limit of a record. */
-const EVENT_UNITS_MAX = 300_000
+/** Of an event's data in UTF-8: with its envelope it stays below the log's limit of a record. */
+const DATA_BYTES_MAX = 900_000
 
 /** Decides, record by record in the order of the batch, what is new; `view` moves along. */
 export function detect(reads: readonly Read[], view: View, options: DetectOptions): Detected {
@@ -132,7 +132,7 @@ export function deletion(
     action: 'deleted',
     row: gone,
     digestsBefore: null,
-    data: digests.text,
+    data: digests.json,
     time: null,
     origin: options.origin,
   }
@@ -244,8 +244,8 @@ function publish(
     if (row.rejected !== null) view.put({ ...row, rejected: null })
     return
   }
-  if (digests.text.length > EVENT_UNITS_MAX) {
-    const reason = `Its event would hold ${digests.text.length} characters, more than the ${EVENT_UNITS_MAX} that the log takes.`
+  if (digests.json.byteLength > DATA_BYTES_MAX) {
+    const reason = `Its event would hold ${digests.json.byteLength} bytes, more than the ${DATA_BYTES_MAX} that the log takes.`
     reject(read, { code: 'TOO_LARGE', field: null, line: null, reason }, view, found)
     return
   }
@@ -346,7 +346,7 @@ function compare(
     action: isLive ? 'changed' : 'created',
     row,
     digestsBefore: isLive ? before.fieldDigests : null,
-    data: digests.text,
+    data: digests.json,
     time: mapped.time ?? instantOrNull(read.record.changedAt),
     origin: options.origin,
   })

@@ -206,7 +206,7 @@ function exampleOf({ entity, version, root }: EntityShape, action: Action, examp
     mappingVersion: '1',
     readOrder: 'n000000000012',
     changedFields: action === 'changed' ? ['status'] : null,
-    data: digests.text,
+    data: digests.json,
   })
   return decodeEvent(published)
 }

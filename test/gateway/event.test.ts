@@ -40,7 +40,7 @@ const PARTS: EventParts = {
   mappingVersion: '3f9a',
   readOrder: 'n000000000012',
   changedFields: ['approvedAt', 'status'],
-  data: JSON.stringify(DATA),
+  data: new TextEncoder().encode(JSON.stringify(DATA)),
 }
 
 const published = (parts: EventParts) => decodeEvent(encodeEvent(parts))

@@ -2,9 +2,9 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Json } from '../../adapters/contract.ts'
 import { splitKey } from '../../adapters/cursor.ts'
+import { canonicalJson } from '../../gateway/canonical-json.ts'
 import type { EventData } from '../../gateway/event.ts'
 import {
-  canonicalJson,
   changedFields,
   digestsOf,
   eventId,
@@ -125,20 +125,19 @@ function sorted(value: Json): Json {
 
 describe('the content of a version', () => {
   const hashOf = (value: EventData) => digestsOf(value, VOLATILE).contentHash
+  const jsonOf = (value: EventData) => new TextDecoder().decode(digestsOf(value, VOLATILE).json)
   const fieldsOf = (value: EventData) => digestsOf(value, VOLATILE).fieldDigests
 
   test('is told as JSON without fields that are null', () => {
     fc.assert(
       fc.property(data, (value) => {
-        expect(JSON.parse(digestsOf(value, VOLATILE).text)).toEqual(
-          withoutNulls(JSON.parse(JSON.stringify(value))),
-        )
+        expect(JSON.parse(jsonOf(value))).toEqual(withoutNulls(JSON.parse(JSON.stringify(value))))
       }),
     )
-    expect(digestsOf({ changedBy: 'B', a: '1', changedAt: null, z: '2' }, VOLATILE).text).toBe(
+    expect(jsonOf({ changedBy: 'B', a: '1', changedAt: null, z: '2' })).toBe(
       '{"a":"1","z":"2","changedBy":"B"}',
     )
-    expect(digestsOf({ changedBy: 'B' }, VOLATILE).text).toBe('{"changedBy":"B"}')
+    expect(jsonOf({ changedBy: 'B' })).toBe('{"changedBy":"B"}')
   })
 
   test('does not depend on the order of fields', () => {

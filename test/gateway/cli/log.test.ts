@@ -56,7 +56,7 @@ function event(sourceKey: string, read: number, lineage: string): Draft {
     },
     ...{ time: '2026-11-24T05:00:00+00:00', traceparent: '00-1', revision: 1, lineage, contentHash: 'c' },
     ...{ origin: 'live', sourceKey, sourceFingerprint: 'f', mappingVersion: 'v1', changedFields: null },
-    ...{ readOrder: countedOrder(read), data: JSON.stringify({ number: sourceKey }) },
+    ...{ readOrder: countedOrder(read), data: Buffer.from(JSON.stringify({ number: sourceKey })) },
   })
   return { topic: 'erp.payment.v1', key: recordKey, value, headers: EVENT_HEADERS }
 }

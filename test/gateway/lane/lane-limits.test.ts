@@ -30,7 +30,7 @@ describe('a record that is too large', () => {
     await runOnce(bench)
     bench.table.rows.delete('k1')
     for (let read = 0; read < 3; read += 1) {
-      put(bench.table, 'k2', { number: 'P1', amount: 'x'.repeat(310_000) })
+      put(bench.table, 'k2', { number: 'P1', amount: 'x'.repeat(910_000) })
       await runOnce(bench)
     }
     expect(await rejects(bench.log)).toMatchObject([{ code: 'TOO_LARGE', sourceKey: 'k2' }])
