@@ -6,7 +6,7 @@ import { type EventParts, encodeEvent } from '../gateway/envelope.ts'
 import { fingerprint, splitRecordKey } from '../gateway/identity.ts'
 import { detect, type Finding } from '../gateway/lane/detect.ts'
 import { countedOrder } from '../gateway/lane/read-order.ts'
-import { claimedKey, type Read } from '../gateway/lane/reads.ts'
+import { claimsOf, type Read, readOf } from '../gateway/lane/reads.ts'
 import { View } from '../gateway/lane/view.ts'
 import { loadLanguage } from '../gateway/language.ts'
 import type { Mapping } from '../gateway/mapping/mapping.ts'
@@ -73,17 +73,15 @@ function laneSteps(
   const mapped = watch.step('map', () => records.map((record) => mapping.map(record)))
   const reads = records.flatMap((record, index): Read[] => {
     const [print, made] = [prints[index], mapped[index]]
-    return print === undefined || made === undefined
-      ? []
-      : [{ record, order, fingerprint: print, mapped: made }]
+    return print === undefined || made === undefined ? [] : [readOf(record, order, print, made, SYSTEM)]
   })
   const found = watch.step('detect', () => {
     view.preload(
       records.map((record) => record.key),
-      reads.flatMap((read) => claimedKey(read, SYSTEM) ?? []),
+      claimsOf(reads),
     )
     const all = { gone: new Set<string>(), known: new Map() }
-    return detect(reads, view, { system: SYSTEM, mapping, origin: 'initial', remap: 'hold-back', ...all })
+    return detect(reads, view, { mapping, origin: 'initial', remap: 'hold-back', ...all })
   })
   if (found.findings.length !== records.length) throw new Error('A row of the bench made no event.')
   watch.step('apply to the projection', () => {

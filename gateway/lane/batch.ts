@@ -9,7 +9,7 @@ import { dataInLog } from './identity-data.ts'
 import { laneName } from './lane-options.ts'
 import { LaneStop } from './lane-stop.ts'
 import { isOlderRead, readOrderOf } from './read-order.ts'
-import { claimedKey, fingerprintOf, prepare, type Read, repeatedKeys } from './reads.ts'
+import { claimsOf, fingerprintOf, prepare, type Read, repeatedKeys } from './reads.ts'
 import { emptyRow, keylessKey } from './rebuild.ts'
 import type { View } from './view.ts'
 import type { Work } from './work.ts'
@@ -229,14 +229,13 @@ async function decideRecords(
   view: View,
   known: Map<string, EventData>,
 ): Promise<Detected> {
-  const { mapping, system } = work.options
+  const { mapping } = work.options
   const claims = await prepare(work, records, count, view)
   const { fresh, gone } = await readRivals(work, claims, view)
   const reads = [...fresh, ...claims]
-  const endings = endingRows(reads, view, gone, system).filter((row) => !known.has(row.recordKey))
+  const endings = endingRows(reads, view, gone).filter((row) => !known.has(row.recordKey))
   for (const [key, data] of await dataInLog(work, endings)) known.set(key, data)
   return detect(reads, view, {
-    system,
     mapping,
     origin: work.run.origin,
     remap: remapPolicy(work),
@@ -263,13 +262,12 @@ async function readRivals(
   reads: readonly Read[],
   view: View,
 ): Promise<{ fresh: readonly Read[]; gone: ReadonlySet<string> }> {
-  const { system } = work.options
   const met = new Set(reads.map((read) => read.record.key))
   const fresh: Read[] = []
   const gone = new Set<string>()
   let claiming = reads
   for (let round = 0; round < RIVAL_ROUNDS; round += 1) {
-    const rivals = rivalKeys(claiming, view, system, met)
+    const rivals = rivalKeys(claiming, view, met)
     const found = rivals.length === 0 ? null : await work.source.read(rivals)
     if (found === null) break
     for (const key of rivals) met.add(key)
@@ -281,13 +279,8 @@ async function readRivals(
   return { fresh, gone }
 }
 
-function rivalKeys(
-  reads: readonly Read[],
-  view: View,
-  system: string,
-  met: ReadonlySet<string>,
-): readonly string[] {
-  const claimed = reads.flatMap((read) => claimedKey(read, system) ?? [])
+function rivalKeys(reads: readonly Read[], view: View, met: ReadonlySet<string>): readonly string[] {
+  const claimed = claimsOf(reads)
   view.preload([], claimed)
   const rivals = new Set<string>()
   for (const key of claimed) {
@@ -298,20 +291,14 @@ function rivalKeys(
 }
 
 /** Published rows that this batch may end. */
-function endingRows(
-  reads: readonly Read[],
-  view: View,
-  gone: ReadonlySet<string>,
-  system: string,
-): readonly ProjectionRow[] {
+function endingRows(reads: readonly Read[], view: View, gone: ReadonlySet<string>): readonly ProjectionRow[] {
   const rows = new Map<string, ProjectionRow>()
   const add = (row: ProjectionRow | null) => {
     if (row !== null && row.revision > 0 && !row.deleted) rows.set(row.recordKey, row)
   }
   for (const read of reads) {
     const row = view.row(read.record.key)
-    const key = claimedKey(read, system)
-    if (read.record.op === 'delete' || (key !== null && key !== row?.recordKey)) add(row)
+    if (read.record.op === 'delete' || (read.claim !== null && read.claim !== row?.recordKey)) add(row)
   }
   for (const sourceKey of gone) add(view.row(sourceKey))
   return [...rows.values()]

@@ -1,11 +1,11 @@
 import type { SourceRecord } from '../../adapters/contract.ts'
 import type { Action, EventData, Origin } from '../event.ts'
-import { type Digests, digestsOf, recordKey } from '../identity.ts'
+import { type Digests, digestsOf } from '../identity.ts'
 import type { Mapped, Mapping } from '../mapping/mapping.ts'
 import type { ProjectionRow } from '../ports.ts'
 import { LaneStop } from './lane-stop.ts'
 import { isOlderRead, type ReadOrder } from './read-order.ts'
-import { claimedKey, type Read } from './reads.ts'
+import type { Read } from './reads.ts'
 import { emptyRow } from './rebuild.ts'
 import type { View } from './view.ts'
 
@@ -39,7 +39,6 @@ export type Rejection = Readonly<{
 export type RemapPolicy = 'hold-back' | 'quiet' | 'publish'
 
 export type DetectOptions = Readonly<{
-  system: string
   mapping: Mapping
   origin: Origin
   remap: RemapPolicy
@@ -96,8 +95,7 @@ function decideAll(
   const waiting: Read[] = []
   const held = new Set<string>()
   for (const read of reads) {
-    const key = claimedKey(read, options.system)
-    const owner = key === null ? null : view.owner(key)
+    const owner = read.claim === null ? null : view.owner(read.claim)
     const isTaken = owner !== null && !owner.deleted && owner.sourceKey !== read.record.key
     if (
       held.has(read.record.key) ||
@@ -160,7 +158,7 @@ function releaseKeys(
   const met = new Set<string>()
   for (const read of reads) {
     const row = view.row(read.record.key)
-    const key = claimedKey(read, options.system)
+    const key = read.claim
     if (key === null || met.has(read.record.key) || row === null || isOlderRead(read.order, row.readOrder))
       continue
     met.add(read.record.key)
@@ -192,7 +190,7 @@ function decide(read: Read, view: View, options: Deciding, found: Detected): voi
   }
   if (read.mapped === null) touch(read, row ?? emptyRow(record.key), view)
   else if (read.mapped.kind === 'rejected') reject(read, read.mapped, view, found)
-  else publish(read, read.mapped, row, view, options, found)
+  else if (read.claim !== null) publish(read, read.mapped, read.claim, row, view, options, found)
 }
 
 /**
@@ -232,12 +230,12 @@ type MappedRecord = Extract<Mapped, { kind: 'mapped' }>
 function publish(
   read: Read,
   mapped: MappedRecord,
+  key: string,
   row: ProjectionRow | null,
   view: View,
   options: Deciding,
   found: Detected,
 ): void {
-  const key = recordKey(options.system, mapped.company, mapped.subject)
   const digests = digestsOf(mapped.data, options.mapping.volatile)
   if (row !== null && isHeldBack(read, row, options) && isNews(row, key, digests)) {
     if (options.remap === 'hold-back') found.heldBack += 1

@@ -12,7 +12,21 @@ export type Read = Readonly<{
   order: ReadOrder
   fingerprint: string
   mapped: Mapped | null
+  /** The record key that it claims; null where it is not mapped. */
+  claim: string | null
 }>
+
+/** A read of a record, mapped or not. */
+export function readOf(
+  record: SourceRecord,
+  order: ReadOrder,
+  fingerprint: string,
+  mapped: Mapped | null,
+  system: string,
+): Read {
+  const claim = mapped?.kind === 'mapped' ? recordKey(system, mapped.company, mapped.subject) : null
+  return { record, order, fingerprint, mapped, claim }
+}
 
 /**
  * Prepares the records of one batch: fingerprints all, maps those that may have changed, and loads from the projection
@@ -25,7 +39,7 @@ export async function prepare(
   count: string,
   view: View,
 ): Promise<readonly Read[]> {
-  const { mapping, ports } = work.options
+  const { mapping, ports, system } = work.options
   const pace = new Pace(ports.runtime, work.source.signal)
   view.preload(
     records.map((record) => record.key),
@@ -34,8 +48,8 @@ export async function prepare(
   const repeated = repeatedKeys(records)
   const read = (record: SourceRecord): Read => {
     const print = fingerprintOf(record)
-    if (typeof print !== 'string')
-      return { record, order: readOrderOf(count, record), fingerprint: print.why, mapped: print.mapped }
+    const order = readOrderOf(count, record)
+    if (typeof print !== 'string') return readOf(record, order, print.why, print.mapped, system)
     const row = view.row(record.key)
     const isSettled =
       row !== null &&
@@ -44,12 +58,8 @@ export async function prepare(
       row.sourceFingerprint === print &&
       row.mappingVersion === mapping.version &&
       !repeated.has(record.key)
-    return {
-      record,
-      order: readOrderOf(count, record),
-      fingerprint: print,
-      mapped: isSettled || record.op === 'delete' ? null : mapping.map(record),
-    }
+    const mapped = isSettled || record.op === 'delete' ? null : mapping.map(record)
+    return readOf(record, order, print, mapped, system)
   }
   const reads: Read[] = []
   for (const record of records) {
@@ -82,8 +92,9 @@ export function repeatedKeys(records: readonly Pick<SourceRecord, 'key'>[]): Rea
   return repeated
 }
 
-/** The record key that a read claims, or null. */
-export function claimedKey(read: Read, system: string): string | null {
-  const { mapped } = read
-  return mapped?.kind === 'mapped' ? recordKey(system, mapped.company, mapped.subject) : null
+/** The record keys that reads claim. */
+export function claimsOf(reads: readonly Read[]): string[] {
+  const claims: string[] = []
+  for (const { claim } of reads) if (claim !== null) claims.push(claim)
+  return claims
 }

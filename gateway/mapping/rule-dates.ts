@@ -1,3 +1,4 @@
+import { isDate } from '../schemas/formats.ts'
 import { DAY_SECONDS, dateText, instantText, offsetText, timeText } from './calendar.ts'
 import { compileDatePattern, DATE_PATTERNS, DATE_TIME_PATTERNS, type Reading } from './date-pattern.ts'
 import type { FieldType } from './field-type.ts'
@@ -11,7 +12,10 @@ import type { Zone } from './zone.ts'
 export function dateRule(written: WrittenMap, type: FieldType, compiling: Compiling): CompiledRule {
   const options = openOptions(written, [...VALUE_KEYS, 'pattern'], compiling)
   const read = compileReading(options, [...DATE_PATTERNS, ...DATE_TIME_PATTERNS])
+  const isUsual = !options.has('pattern')
   return valueRule(options, type, (text, scope, field) => {
+    // Nearly every date is written as we write it.
+    if (isUsual && isDate(text)) return text
     const reading = read(text)
     return reading === null ? refused(field, scope, text, 'is not a date') : dateText(reading.date)
   })

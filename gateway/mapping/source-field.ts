@@ -120,7 +120,7 @@ export function readText(field: SourceField, scope: Scope): string | Refusal | u
   const value = field.read(scope)
   switch (typeof value) {
     case 'string':
-      return value.trimEnd()
+      return isSign(value.charCodeAt(value.length - 1)) ? value : value.trimEnd()
     case 'boolean':
       return String(value)
     case 'number':
@@ -132,6 +132,11 @@ export function readText(field: SourceField, scope: Scope): string | Refusal | u
       if (value === null) return ''
       return field.refuse(scope, 'VALUE_REFUSED', `${field.name} is not a text`)
   }
+}
+
+/** A character of ASCII that is seen: no blank of any kind. */
+function isSign(unit: number): boolean {
+  return unit > 0x20 && unit < 0x7f
 }
 
 /**

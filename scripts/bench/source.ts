@@ -9,7 +9,7 @@ import { Source, type SourceOptions } from '../../gateway/lane/source.ts'
 import { loadLanguage } from '../../gateway/language.ts'
 import type { Log, Placed, Writer } from '../../gateway/log/port.ts'
 import { createFiles } from '../../gateway/node/files.ts'
-import { createSqliteProjections } from '../../gateway/node/projection.ts'
+import { createProjections } from '../../gateway/node/projection.ts'
 import { createRuntime } from '../../gateway/node/runtime.ts'
 import type { Projection, Projections } from '../../gateway/ports.ts'
 import { createTasks, NO_FAILPOINTS } from '../../gateway/runtime.ts'
@@ -50,7 +50,7 @@ export async function benchSource(rows: number, order: KeyOrder): Promise<Source
     const counted = countingLog((micros) => {
       parts.log += micros
     })
-    const projections = timedProjections(createSqliteProjections(folder), (micros) => {
+    const projections = timedProjections(createProjections(folder), (micros) => {
       parts.projection += micros
     })
     const lane = await costOf(rows, () => runOnce(answer.url, counted.log, projections))

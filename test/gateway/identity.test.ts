@@ -190,7 +190,7 @@ describe('the content of a version', () => {
       [],
     )
     expect(contentHash).toBe('2SsXgHt_RMBL8XCbdMuboB')
-    expect(fieldDigests).toBe('{"net":"nj0bptHYqC8","number":"m4__nbNZCWI"}')
+    expect(fieldDigests).toBe('{"net":"1YXSLCCnCu4","number":"Doj2cSFxJFI"}')
     expect(eventId('0190-lineage', 'sap-ecc/1000/4500001234', 7, contentHash)).toBe('_edhqqaPTylSgp_9fWVJJC')
     expect(fingerprint({ EBELN: '4500001234', 名: '螺栓' })).toBe('xIjlrw2GZzxm-UGwnxndoL')
   })
