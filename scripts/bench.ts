@@ -6,7 +6,7 @@ import { type EventParts, encodeEvent } from '../gateway/envelope.ts'
 import { fingerprint, splitRecordKey } from '../gateway/identity.ts'
 import { detect, type Finding } from '../gateway/lane/detect.ts'
 import { countedOrder } from '../gateway/lane/read-order.ts'
-import { claimsOf, type Read, readOf } from '../gateway/lane/reads.ts'
+import { claimsOf, readOf } from '../gateway/lane/reads.ts'
 import { View } from '../gateway/lane/view.ts'
 import { loadLanguage } from '../gateway/language.ts'
 import type { Mapping } from '../gateway/mapping/mapping.ts'
@@ -71,10 +71,11 @@ function laneSteps(
   const order = countedOrder(1)
   const prints = watch.step('fingerprint', () => records.map((record) => fingerprint(record.data)))
   const mapped = watch.step('map', () => records.map((record) => mapping.map(record)))
-  const reads = records.flatMap((record, index): Read[] => {
-    const [print, made] = [prints[index], mapped[index]]
-    return print === undefined || made === undefined ? [] : [readOf(record, order, print, made, SYSTEM)]
-  })
+  const reads = watch.step('write and hash', () =>
+    records.map((record, index) =>
+      readOf(record, order, prints[index] ?? '', mapped[index] ?? null, { mapping, system: SYSTEM }),
+    ),
+  )
   const found = watch.step('detect', () => {
     view.preload(
       records.map((record) => record.key),

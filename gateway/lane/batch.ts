@@ -1,5 +1,4 @@
 import type { Batch, SourceRecord, Unreadable } from '../../adapters/contract.ts'
-import type { EventData } from '../event.ts'
 import { fingerprint } from '../identity.ts'
 import type { ProjectionRow } from '../ports.ts'
 import type { CursorRecord } from './cursor-record.ts'
@@ -9,7 +8,7 @@ import { dataInLog } from './identity-data.ts'
 import { laneName } from './lane-options.ts'
 import { LaneStop } from './lane-stop.ts'
 import { isOlderRead, readOrderOf } from './read-order.ts'
-import { claimsOf, fingerprintOf, prepare, type Read, repeatedKeys } from './reads.ts'
+import { claimOf, claimsOf, fingerprintOf, prepare, type Read, repeatedKeys } from './reads.ts'
 import { emptyRow, keylessKey } from './rebuild.ts'
 import type { View } from './view.ts'
 import type { Work } from './work.ts'
@@ -30,7 +29,7 @@ export async function decideBatch(
   count: string,
   view: View,
 ): Promise<Detected> {
-  const known = new Map<string, EventData>()
+  const known = new Map<string, Uint8Array>()
   const wanted = await wantedRecords(work, records, count, view)
   const found = await decideRecords(work, wanted.records, wanted.count, view, known)
   const again = found.stale.length === 0 ? null : await readAgain(work, found.stale)
@@ -227,7 +226,7 @@ async function decideRecords(
   records: readonly SourceRecord[],
   count: string,
   view: View,
-  known: Map<string, EventData>,
+  known: Map<string, Uint8Array>,
 ): Promise<Detected> {
   const { mapping } = work.options
   const claims = await prepare(work, records, count, view)
@@ -298,7 +297,8 @@ function endingRows(reads: readonly Read[], view: View, gone: ReadonlySet<string
   }
   for (const read of reads) {
     const row = view.row(read.record.key)
-    if (read.record.op === 'delete' || (read.claim !== null && read.claim !== row?.recordKey)) add(row)
+    const key = claimOf(read)
+    if (read.record.op === 'delete' || (key !== null && key !== row?.recordKey)) add(row)
   }
   for (const sourceKey of gone) add(view.row(sourceKey))
   return [...rows.values()]

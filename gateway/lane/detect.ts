@@ -1,11 +1,12 @@
 import type { SourceRecord } from '../../adapters/contract.ts'
 import type { Action, EventData, Origin } from '../event.ts'
 import { type Digests, digestsOf } from '../identity.ts'
-import type { Mapped, Mapping } from '../mapping/mapping.ts'
+import type { Mapping } from '../mapping/mapping.ts'
 import type { ProjectionRow } from '../ports.ts'
+import { decodeJson } from './cursor-record.ts'
 import { LaneStop } from './lane-stop.ts'
 import { isOlderRead, type ReadOrder } from './read-order.ts'
-import type { Read } from './reads.ts'
+import { claimOf, type Read, type Version } from './reads.ts'
 import { emptyRow } from './rebuild.ts'
 import type { View } from './view.ts'
 
@@ -45,9 +46,10 @@ export type DetectOptions = Readonly<{
   /** Source keys that a point read has just shown to be gone. */
   gone: ReadonlySet<string>
   /**
-   * Data of the newest event by record key, for rows that may be deleted in this batch; detection adds what it finds.
+   * Data of the newest event as JSON, by record key, for rows that may be deleted in this batch; detection adds what it
+   * finds.
    */
-  known: Map<string, EventData>
+  known: Map<string, Uint8Array>
 }>
 
 /** With the reads whose record key was let go of because of an edited mapping. */
@@ -95,7 +97,8 @@ function decideAll(
   const waiting: Read[] = []
   const held = new Set<string>()
   for (const read of reads) {
-    const owner = read.claim === null ? null : view.owner(read.claim)
+    const key = claimOf(read)
+    const owner = key === null ? null : view.owner(key)
     const isTaken = owner !== null && !owner.deleted && owner.sourceKey !== read.record.key
     if (
       held.has(read.record.key) ||
@@ -137,8 +140,9 @@ export function deletion(
 }
 
 function identityData(row: ProjectionRow, options: Pick<DetectOptions, 'known' | 'mapping'>): EventData {
-  const data = options.known.get(row.recordKey)
-  if (data === undefined) throw new Error(`The data of ${row.recordKey} was not loaded before its deletion.`)
+  const json = options.known.get(row.recordKey)
+  if (json === undefined) throw new Error(`The data of ${row.recordKey} was not loaded before its deletion.`)
+  const data = decodeJson(json) as EventData
   return Object.fromEntries(options.mapping.identity.map((field) => [field, data[field] ?? null]))
 }
 
@@ -158,7 +162,7 @@ function releaseKeys(
   const met = new Set<string>()
   for (const read of reads) {
     const row = view.row(read.record.key)
-    const key = read.claim
+    const key = claimOf(read)
     if (key === null || met.has(read.record.key) || row === null || isOlderRead(read.order, row.readOrder))
       continue
     met.add(read.record.key)
@@ -188,9 +192,9 @@ function decide(read: Read, view: View, options: Deciding, found: Detected): voi
     }
     return
   }
-  if (read.mapped === null) touch(read, row ?? emptyRow(record.key), view)
-  else if (read.mapped.kind === 'rejected') reject(read, read.mapped, view, found)
-  else if (read.claim !== null) publish(read, read.mapped, read.claim, row, view, options, found)
+  if (read.version !== null) publish(read, read.version, row, view, options, found)
+  else if (read.rejected !== null) reject(read, read.rejected, view, found)
+  else touch(read, row ?? emptyRow(record.key), view)
 }
 
 /**
@@ -225,18 +229,15 @@ function reject(
   view.put({ ...(row ?? emptyRow(read.record.key)), rejected: read.fingerprint, readOrder: read.order })
 }
 
-type MappedRecord = Extract<Mapped, { kind: 'mapped' }>
-
 function publish(
   read: Read,
-  mapped: MappedRecord,
-  key: string,
+  version: Version,
   row: ProjectionRow | null,
   view: View,
   options: Deciding,
   found: Detected,
 ): void {
-  const digests = digestsOf(mapped.data, options.mapping.volatile)
+  const { recordKey: key, digests } = version
   if (row !== null && isHeldBack(read, row, options) && isNews(row, key, digests)) {
     if (options.remap === 'hold-back') found.heldBack += 1
     if (row.rejected !== null) view.put({ ...row, rejected: null })
@@ -266,7 +267,7 @@ function publish(
   // Before the row is let go, if its key changes: the old key's end and the new one's beginning have one cause.
   const caused = withCause(read, row, options)
   const before = takeOver(key, read, row, view, caused, found)
-  compare(key, read, mapped, digests, before, view, caused, found)
+  compare(read, version, before, view, caused, found)
 }
 
 /** With origin `remap` where the source says what it said, and only the mapping is another one. */
@@ -315,10 +316,8 @@ function takeOver(
 }
 
 function compare(
-  key: string,
   read: Read,
-  mapped: MappedRecord,
-  digests: Digests,
+  { recordKey, digests, time }: Version,
   before: ProjectionRow | null,
   view: View,
   options: DetectOptions,
@@ -335,17 +334,17 @@ function compare(
     ...emptyRow(read.record.key),
     ...seen,
     ...versionOf(digests),
-    recordKey: key,
+    recordKey,
     revision: (before?.revision ?? 0) + 1,
   }
   view.put(row)
-  options.known.set(key, mapped.data)
+  options.known.set(recordKey, digests.json)
   found.findings.push({
     action: isLive ? 'changed' : 'created',
     row,
     digestsBefore: isLive ? before.fieldDigests : null,
     data: digests.json,
-    time: mapped.time ?? instantOrNull(read.record.changedAt),
+    time: time ?? instantOrNull(read.record.changedAt),
     origin: options.origin,
   })
 }

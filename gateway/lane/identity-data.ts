@@ -1,23 +1,26 @@
-import type { EventData } from '../event.ts'
 import type { ProjectionRow } from '../ports.ts'
 import { entityTopic } from '../topics.ts'
+import { encodeJson } from './cursor-record.ts'
 import { LaneStop } from './lane-stop.ts'
 import { readEvent } from './open.ts'
 import type { Work } from './work.ts'
 
 /**
- * The data of the newest events of these rows, by record key: a deletion is published with the identity fields that its
+ * The data of the newest events of these rows as JSON, by record key: a deletion is published with the identity fields that its
  * record had. The projection does not keep them, the log does.
  */
-export async function dataInLog(work: Work, rows: readonly ProjectionRow[]): Promise<Map<string, EventData>> {
+export async function dataInLog(
+  work: Work,
+  rows: readonly ProjectionRow[],
+): Promise<Map<string, Uint8Array>> {
   const topic = entityTopic(work.options.mapping.entity)
-  const found = new Map<string, EventData>()
+  const found = new Map<string, Uint8Array>()
   for (const row of rows) {
     const range = { to: row.offset + 1, signal: work.signal }
     const place = { topic, partition: row.partition }
     for await (const chunk of work.options.ports.log.readTo(place, row.offset, range)) {
       for (const record of chunk.records) {
-        if (record.key === row.recordKey) found.set(row.recordKey, readEvent(record).data)
+        if (record.key === row.recordKey) found.set(row.recordKey, encodeJson(readEvent(record).data))
       }
     }
     if (!found.has(row.recordKey)) {

@@ -1,31 +1,39 @@
 import type { SourceRecord } from '../../adapters/contract.ts'
-import { fingerprint, recordKey } from '../identity.ts'
-import type { Mapped } from '../mapping/mapping.ts'
+import { type Digests, digestsOf, fingerprint, recordKey } from '../identity.ts'
+import type { Mapped, Mapping } from '../mapping/mapping.ts'
 import { Pace } from './pace.ts'
 import { type ReadOrder, readOrderOf } from './read-order.ts'
 import type { View } from './view.ts'
 import type { Work } from './work.ts'
 
-/** A record with its place in the order of reads; `mapped` null where the row shows that nothing can have changed. */
+/** What a record was understood to say, written down at once: mapped data of a whole batch would be a burden to keep. */
+export type Version = Readonly<{ recordKey: string; time: string | null; digests: Digests }>
+
+/** A record with its place in the order of reads, and what the mapping made of it: one of the two, or neither. */
 export type Read = Readonly<{
   record: SourceRecord
   order: ReadOrder
   fingerprint: string
-  mapped: Mapped | null
-  /** The record key that it claims; null where it is not mapped. */
-  claim: string | null
+  /** Null where it was rejected, and where the row shows that nothing can have changed. */
+  version: Version | null
+  rejected: Rejected | null
 }>
 
-/** A read of a record, mapped or not. */
+type Rejected = Extract<Mapped, { kind: 'rejected' }>
+
+/** A read of a record; `mapped` null where nothing can have changed. */
 export function readOf(
   record: SourceRecord,
   order: ReadOrder,
   fingerprint: string,
   mapped: Mapped | null,
-  system: string,
+  { mapping, system }: Readonly<{ mapping: Mapping; system: string }>,
 ): Read {
-  const claim = mapped?.kind === 'mapped' ? recordKey(system, mapped.company, mapped.subject) : null
-  return { record, order, fingerprint, mapped, claim }
+  if (mapped?.kind !== 'mapped') return { record, order, fingerprint, version: null, rejected: mapped }
+  const { company, subject, time, data } = mapped
+  const digests = digestsOf(data, mapping.volatile)
+  const version = { recordKey: recordKey(system, company, subject), time, digests }
+  return { record, order, fingerprint, version, rejected: null }
 }
 
 /**
@@ -39,7 +47,8 @@ export async function prepare(
   count: string,
   view: View,
 ): Promise<readonly Read[]> {
-  const { mapping, ports, system } = work.options
+  const { options } = work
+  const { mapping, ports } = options
   const pace = new Pace(ports.runtime, work.source.signal)
   view.preload(
     records.map((record) => record.key),
@@ -49,7 +58,7 @@ export async function prepare(
   const read = (record: SourceRecord): Read => {
     const print = fingerprintOf(record)
     const order = readOrderOf(count, record)
-    if (typeof print !== 'string') return readOf(record, order, print.why, print.mapped, system)
+    if (typeof print !== 'string') return readOf(record, order, print.why, print.mapped, options)
     const row = view.row(record.key)
     const isSettled =
       row !== null &&
@@ -59,7 +68,7 @@ export async function prepare(
       row.mappingVersion === mapping.version &&
       !repeated.has(record.key)
     const mapped = isSettled || record.op === 'delete' ? null : mapping.map(record)
-    return readOf(record, order, print, mapped, system)
+    return readOf(record, order, print, mapped, options)
   }
   const reads: Read[] = []
   for (const record of records) {
@@ -94,7 +103,10 @@ export function repeatedKeys(records: readonly Pick<SourceRecord, 'key'>[]): Rea
 
 /** The record keys that reads claim. */
 export function claimsOf(reads: readonly Read[]): string[] {
-  const claims: string[] = []
-  for (const { claim } of reads) if (claim !== null) claims.push(claim)
-  return claims
+  return reads.map(claimOf).filter((key) => key !== null)
+}
+
+/** The record key that a read claims, or null. */
+export function claimOf({ version }: Read): string | null {
+  return version === null ? null : version.recordKey
 }

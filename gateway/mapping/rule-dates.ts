@@ -1,5 +1,5 @@
 import { isDate } from '../schemas/formats.ts'
-import { DAY_SECONDS, dateText, instantText, offsetText, timeText } from './calendar.ts'
+import { DAY_SECONDS, dateText, instantText, offsetText } from './calendar.ts'
 import { compileDatePattern, DATE_PATTERNS, DATE_TIME_PATTERNS, type Reading } from './date-pattern.ts'
 import type { FieldType } from './field-type.ts'
 import type { CompiledRule, Compiling } from './rule.ts'
@@ -27,10 +27,11 @@ export function dateRule(written: WrittenMap, type: FieldType, compiling: Compil
 export function dateTimeRule(written: WrittenMap, type: FieldType, compiling: Compiling): CompiledRule {
   const options = openOptions(written, [...VALUE_KEYS, 'pattern'], compiling)
   const read = compileReading(options, DATE_TIME_PATTERNS)
+  const isUsual = !options.has('pattern')
   const { zone } = compiling
   return valueRule(options, type, (text, scope, field) => {
     const reading = read(text)
-    const instant = reading === null ? null : instantOf(reading, zone)
+    const instant = reading === null ? null : instantOf(reading, zone, isUsual ? text : null)
     return instant ?? refused(field, scope, text, 'is not a date-time')
   })
 }
@@ -39,24 +40,25 @@ export function dateTimeRule(written: WrittenMap, type: FieldType, compiling: Co
 export function readDateTime(text: string, zone: Zone): string | null {
   for (const pattern of COMMON) {
     const reading = pattern.read(text)
-    if (reading !== null) return instantOf(reading, zone)
+    if (reading !== null) return instantOf(reading, zone, text)
   }
   return null
 }
 
 const COMMON = DATE_TIME_PATTERNS.map(compileDatePattern).filter((pattern) => typeof pattern !== 'string')
 
-function instantOf(reading: Reading, zone: Zone): string | null {
+/** `text`: what was read, where it is written by one of the usual patterns; else null. */
+function instantOf(reading: Reading, zone: Zone, text: string | null): string | null {
   const { localSeconds, fraction } = reading
   const { epochSeconds, offsetSeconds } =
     reading.offsetSeconds === null
       ? zone.resolve(localSeconds)
       : { epochSeconds: localSeconds - reading.offsetSeconds, offsetSeconds: reading.offsetSeconds }
   const offset = offsetText(offsetSeconds)
-  // Nearly always the reading stands as it is written, and only its offset is new.
-  if (offset !== null && epochSeconds + offsetSeconds === localSeconds && localSeconds % DAY_SECONDS !== 0) {
-    const secondOfDay = ((localSeconds % DAY_SECONDS) + DAY_SECONDS) % DAY_SECONDS
-    return `${dateText(reading.date)}T${timeText(secondOfDay, fraction)}${offset}`
+  const isAsRead = epochSeconds + offsetSeconds === localSeconds && localSeconds % DAY_SECONDS !== 0
+  // Nearly always date and time stand as they are written, and only the offset is new.
+  if (text !== null && offset !== null && isAsRead) {
+    return `${text.slice(0, 10)}T${text.slice(11, 19)}${fraction === '' ? '' : `.${fraction}`}${offset}`
   }
   return instantText(epochSeconds, fraction, offsetSeconds)
 }

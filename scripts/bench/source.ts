@@ -36,7 +36,8 @@ export type SourceCosts = Readonly<{
 
 /**
  * What a first load takes as it is in production: a table of PostgreSQL, the adapter, the lane, and its projection in a
- * file. Only the log is none: it counts what it is given and answers at once, so that no driver's cost is measured.
+ * file. Only the log is none: it counts what it is given and answers at once, so that no driver's cost is measured. A first
+ * run that counts for nothing warms up.
  */
 export async function benchSource(rows: number, order: KeyOrder): Promise<SourceCosts> {
   const services = createServices({ environment: process.env, report: () => undefined })
@@ -46,11 +47,13 @@ export async function benchSource(rows: number, order: KeyOrder): Promise<Source
     if (answer.kind === 'refused') throw new Error(answer.reason)
     const rowBytes = await fillTable(answer.url, rows, order)
     const raw = await costOf(rows, () => readRaw(answer.url))
+    const warming = createProjections(join(folder, 'warming'))
+    await runOnce(answer.url, countingLog(() => undefined).log, warming)
     const parts = { projection: 0, log: 0 }
     const counted = countingLog((micros) => {
       parts.log += micros
     })
-    const projections = timedProjections(createProjections(folder), (micros) => {
+    const projections = timedProjections(createProjections(join(folder, 'measured')), (micros) => {
       parts.projection += micros
     })
     const lane = await costOf(rows, () => runOnce(answer.url, counted.log, projections))

@@ -11,6 +11,7 @@ test('tells what each step of a lane costs, beside raw limits of the same run', 
     'step: encode',
     'step: fingerprint',
     'step: map',
+    'step: write and hash',
   ])
   for (const { what, micros } of costs) expect(micros, what).toBeGreaterThan(0)
 })
