@@ -55,7 +55,7 @@ export function dateText({ year, month, day }: CivilDate): string {
 }
 
 /** `HH:MM:SS`, with the fraction when there is one. */
-export function timeText(secondOfDay: number, fraction: string): string {
+function timeText(secondOfDay: number, fraction: string): string {
   const hour = Math.floor(secondOfDay / 3600)
   const minute = Math.floor((secondOfDay % 3600) / 60)
   const time = `${two(hour)}:${two(minute)}:${two(secondOfDay % 60)}`
