@@ -4,6 +4,8 @@ import type {
   Config,
   DingTalkConfig,
   FeedConfig,
+  KafkaLogConfig,
+  LogConfig,
   Person,
   RouteConfig,
   Schedule,
@@ -24,17 +26,7 @@ export function effectiveConfig(input: ConfigInput, folder: string, schema: Json
     gateway: input.gateway,
     data: resolve(folder, input.data),
     companies,
-    log: {
-      driver: 'embedded',
-      partitions: input.log.partitions,
-      diskMaxBytes: input.log.diskMax,
-      keep: {
-        historyMs: input.log.keep.history,
-        rejectsMs: input.log.keep.rejects,
-        deliveriesMs: input.log.keep.deliveries,
-        auditMs: input.log.keep.audit,
-      },
-    },
+    log: logConfig(input.log),
     mappings: mappingFolders(input.mappings, folder),
     workersMax: input.workersMax,
     sources: mapValues(sources, (source, name) => ({
@@ -54,6 +46,32 @@ export function effectiveConfig(input: ConfigInput, folder: string, schema: Json
     dingtalk: input.dingtalk === undefined ? null : dingtalkConfig(input.dingtalk),
     routes: mapValues(routes, routeConfig),
   }
+}
+
+function logConfig(written: ConfigInput['log']): LogConfig {
+  const { history, rejects, deliveries, audit } = written.keep
+  const common = {
+    partitions: written.partitions,
+    keep: { historyMs: history, rejectsMs: rejects, deliveriesMs: deliveries, auditMs: audit },
+  }
+  if (written.driver !== 'kafka') return { driver: 'embedded', ...common, diskMaxBytes: written.diskMax }
+  const { brokers, client, prefix, replication, tls, sasl } = written
+  return {
+    driver: 'kafka',
+    ...common,
+    ...{ brokers, client, prefix },
+    replication: replication ?? null,
+    tls: tlsConfig(tls),
+    sasl: sasl ?? null,
+  }
+}
+
+type WrittenTls = Extract<ConfigInput['log'], { driver: 'kafka' }>['tls']
+
+function tlsConfig(written: WrittenTls): KafkaLogConfig['tls'] {
+  if (written === undefined || written === false) return null
+  const { ca = null, cert = null, key = null } = written === true ? {} : written
+  return { ca, cert, key }
 }
 
 /** The folder that relative paths of a config start from. */

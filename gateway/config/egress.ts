@@ -15,6 +15,9 @@ export function egressList(config: Config, adapters: readonly ConfigAdapter[]): 
     const adapter = adapters.find((candidate) => candidate.kind === source.kind)
     for (const host of adapter?.hosts(source.connection) ?? []) listed.add(canonicalHost(host))
   }
+  if (config.log.driver === 'kafka') {
+    for (const { host } of config.log.brokers) listed.add(canonicalHost(host))
+  }
   if (config.dingtalk !== null) {
     for (const origin of [config.dingtalk.api, config.dingtalk.oapi]) {
       const isBuiltIn = Object.values<string>(DINGTALK_ORIGINS).includes(origin)

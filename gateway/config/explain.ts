@@ -71,7 +71,7 @@ function explain(schema: JsonSchema, written: unknown, path: Path, inherited: In
 
 /** A group whose settings have defaults of their own is shown with them; of a plain value it is said once. */
 function explainDefault(schema: JsonSchema, path: Path, inherited: Inherited): Node {
-  return schema.properties === undefined
+  return branchOf(schema, schema.default).properties === undefined
     ? remarked(schema.default, 'default')
     : explain(schema, schema.default, path, inherited)
 }

@@ -135,7 +135,10 @@ function wrongUnion(issue: z.core.$ZodRawIssue<z.core.$ZodIssueInvalidUnion>): s
   const chosen = isObject(issue.input) ? issue.input[discriminator] : undefined
   return notAChoice(
     chosen,
-    'options' in issue && Array.isArray(issue.options) ? issue.options.map(String) : [],
+    // A member that counts where the discriminator is left out has `undefined` among its values.
+    'options' in issue && Array.isArray(issue.options)
+      ? issue.options.filter((option) => option !== undefined).map(String)
+      : [],
   )
 }
 

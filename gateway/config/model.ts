@@ -27,7 +27,30 @@ export type Company = Readonly<{ name: string; currency: string; zone: string }>
 export type LogConfig = Readonly<
   | { driver: 'embedded'; partitions: number; diskMaxBytes: number; keep: Keep }
   | { driver: 'memory'; partitions: number; keep: Keep }
+  | KafkaLogConfig
 >
+
+export type KafkaLogConfig = Readonly<{
+  driver: 'kafka'
+  brokers: readonly KafkaAddress[]
+  client: (typeof KAFKA_CLIENTS)[number]
+  /** Before the names of topics, groups and writers. */
+  prefix: string
+  /** Of topics that are made, as is `replication`; null is the cluster's default. */
+  partitions: number
+  replication: number | null
+  /** References to PEM texts; null is the system's own authorities, or no certificate of ours. */
+  tls: Readonly<{ ca: string | null; cert: string | null; key: string | null }> | null
+  /** `username` may be a reference, `password` is one. */
+  sasl: Readonly<{ mechanism: (typeof SASL_MECHANISMS)[number]; username: string; password: string }> | null
+  keep: Keep
+}>
+
+export type KafkaAddress = Readonly<{ host: string; port: number }>
+
+/** The first is the default. */
+export const KAFKA_CLIENTS = ['platformatic', 'kafkajs'] as const
+export const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const
 
 /** `every`: ms between the ends of polls. `at`: a cron line in the zone of the source. */
 export type Schedule = Readonly<{ everyMs: number } | { at: string }>

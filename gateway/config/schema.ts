@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import type { AnyAdapter } from '../../adapters/registry.ts'
-import { duration, integer, name, secretReference, size, text } from '../../adapters/shared/settings.ts'
+import { duration, integer, name, secretReference, text } from '../../adapters/shared/settings.ts'
 import { LANGUAGES } from '../dingtalk/figures.ts'
 import { ORIGINS } from '../event.ts'
+import { logSettings } from './log-settings.ts'
 import {
   companyCode,
   currency,
@@ -117,29 +118,7 @@ function named<Of extends z.ZodType>(of: Of, what: string) {
 
 // ─── the rest of the file ───────────────────────────────────────────────────────────────────────
 
-const DAYS = { minMs: 3_600_000 }
-
 const language = z.enum(LANGUAGES).prefault('en').describe('Language of the messages.')
-
-const log = z.strictObject({
-  driver: z
-    .literal('embedded')
-    .prefault('embedded')
-    .describe('A file in the data folder; needs nothing else.'),
-  partitions: integer({ min: 1, max: 64 }).prefault('6').describe('Never changes once a topic exists.'),
-  diskMax: size({ minBytes: 100_000_000 })
-    .prefault('20GB')
-    .describe('Reading pauses when the log is as large.'),
-  keep: z
-    .strictObject({
-      history: duration(DAYS).prefault('30d').describe('Older versions of a record.'),
-      rejects: duration(DAYS).prefault('30d').describe('What could not be understood.'),
-      deliveries: duration(DAYS).prefault('90d').describe('What was sent to whom.'),
-      audit: duration(DAYS).prefault('400d').describe('What people decided.'),
-    })
-    .prefault({})
-    .describe('How long what is kept. The newest version of a record is kept for ever.'),
-})
 
 const dingtalk = z
   .strictObject({
@@ -212,7 +191,7 @@ const HOUSE = {
     .prefault({})
     .describe('Each company by its code in the ERP, which is part of the identity of every event.'),
   data: text().prefault('./data').describe('Folder of the log and the projections; relative to this file.'),
-  log: log.prefault({}).describe('Where events are kept.'),
+  log: logSettings().prefault({}).describe('Where events are kept.'),
   mappings: z
     .array(text())
     .prefault([])

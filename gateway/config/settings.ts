@@ -53,10 +53,15 @@ export function origin(): z.ZodType<string, string> {
   return z.string({ error: wanted }).transform((written, context) => {
     const url = URL.parse(written)
     if (url === null || url.origin !== written) return refuse(context, wanted)
-    const isLocal = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname)
-    if (url.protocol === 'https:' || (url.protocol === 'http:' && isLocal)) return written
+    const isLocal = url.protocol === 'http:' && isThisMachine(url.hostname)
+    if (url.protocol === 'https:' || isLocal) return written
     return refuse(context, 'must begin with https://; http:// is for this machine alone')
   })
+}
+
+/** Whether what is sent to a host leaves this machine by no network. */
+export function isThisMachine(host: string): boolean {
+  return ['localhost', '127.0.0.1', '[::1]', '::1'].includes(host)
 }
 
 /** `{ every: 30s }` or `{ at: "0 2 * * *" }`. */
@@ -239,7 +244,8 @@ function exactlyOne<Shape extends z.ZodObject>(shape: Shape, keys: readonly stri
     .meta({ oneOf: keys.map((key) => ({ required: [key] })) })
 }
 
-function refuse(context: z.RefinementCtx, message: string): never {
+/** Refuses what a transformation was given. */
+export function refuse(context: z.RefinementCtx, message: string): never {
   context.addIssue({ code: 'custom', message })
   return z.NEVER
 }

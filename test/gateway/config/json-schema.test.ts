@@ -60,7 +60,9 @@ test('takes codes that look like numbers, and asks for whole numbers where one i
 
 test('describes every setting, and shows defaults as one writes them', () => {
   const { properties } = configJsonSchema(ADAPTERS)
-  expect(properties?.['log']?.properties?.['diskMax']?.default).toBe('20GB')
+  const [embedded, kafka] = properties?.['log']?.oneOf ?? []
+  expect(embedded?.properties?.['diskMax']?.default).toBe('20GB')
+  expect(kafka?.properties?.['client']?.default).toBe('platformatic')
   expect(properties?.['workersMax']?.default).toBe(16)
   expect(JSON.stringify(configJsonSchema(ADAPTERS))).toMatch(/"statementTimeout":\{[^}]*"default":"20s"/)
   expect(undescribed(configJsonSchema(ADAPTERS), '')).toEqual([])

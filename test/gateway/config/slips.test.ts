@@ -73,8 +73,8 @@ describe('says of one slip where it is, what is wrong, and what is near', () => 
     [
       'a log driver',
       'driver: embedded',
-      'driver: kafka',
-      '6:16 log.driver: cannot be "kafka" (valid: embedded)',
+      'driver: kafca',
+      '6:16 log.driver: cannot be "kafca" (did you mean "kafka"?); allowed: embedded, kafka',
     ],
     [
       'a log that is too small to work with',
