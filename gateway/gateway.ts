@@ -5,10 +5,11 @@ import type { SourceHost, SourceHosts } from './hosts.ts'
 import type { SourceMode, SourceRequest } from './lane/source.ts'
 import type { LaneStatus } from './lane/status.ts'
 import { VerbRefused } from './lane/verb-refused.ts'
+import { LogError } from './log/errors.ts'
 import type { TopicPartition } from './log/port.ts'
 import type { Ports } from './ports.ts'
 import { isAbort } from './runtime.ts'
-import { topicSpecs } from './topics.ts'
+import { TOPICS, topicSpecs } from './topics.ts'
 
 export type GatewayOptions = Readonly<{
   config: Config
@@ -32,6 +33,8 @@ export type SourceStatus = Readonly<{
 export type GatewayStatus = Readonly<{
   gateway: string
   since: string
+  /** Why the log cannot be asked now, or null. Lanes and publisher wait for it by themselves. */
+  log: Readonly<{ trouble: string | null }>
   sources: readonly SourceStatus[]
   publisher: Readonly<{ partitions: readonly Progress[]; trouble: string | null }> | null
 }>
@@ -59,12 +62,14 @@ export interface Gateway {
 /** A crashed source is started again after this long, doubled each time up to the longest wait. */
 const RESTART_MS = 1_000
 const RESTART_MAX_MS = 60_000
-/** A source that has worked for this long starts its waits anew. */
+/** A source, or the publisher, that has worked for this long starts its waits anew. */
 const HEALTHY_MS = 300_000
 /** How long a source may take to start. */
 const START_MS = 30_000
-/** How long a source may take to say how it is. */
+/** How long a source, or the log, may take to say how it is. */
 const STATUS_MS = 500
+/** The longest wait for a log that is away when the gateway starts. */
+const LOG_WAIT_MAX_MS = 10_000
 
 /** `startedAt`: when its present start began, on the monotonic clock; null once it has answered. */
 type Running = {
@@ -84,6 +89,8 @@ class RunningGateway implements Gateway {
   readonly #since: string
   readonly #sources: Map<string, Running>
   #publisherTrouble: string | null = null
+  /** Why its topics could not be made yet. */
+  #logTrouble: string | null = null
 
   constructor(options: GatewayOptions) {
     this.#options = options
@@ -97,7 +104,7 @@ class RunningGateway implements Gateway {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    await this.#ensureTopics(signal)
+    await this.#awaitLog(signal)
     const { tasks } = this.#options.ports
     const work = [...this.#sources.keys()].map((name) =>
       tasks.spawn('gateway', `source ${name}`, signal, (inner) => this.#keepRunning(name, 'run', inner)),
@@ -136,11 +143,15 @@ class RunningGateway implements Gateway {
   }
 
   async status(): Promise<GatewayStatus> {
-    const sources = await Promise.all([...this.#sources.keys()].map((name) => this.#sourceStatus(name)))
+    const [trouble, ...sources] = await Promise.all([
+      this.#askLog(),
+      ...[...this.#sources.keys()].map((name) => this.#sourceStatus(name)),
+    ])
     const { publisher, config } = this.#options
     return {
       gateway: config.gateway,
       since: this.#since,
+      log: { trouble },
       sources,
       publisher:
         publisher === null ? null : { partitions: publisher.progress(), trouble: this.#publisherTrouble },
@@ -164,6 +175,38 @@ class RunningGateway implements Gateway {
     await ports.log.ensure(topicSpecs([...new Set(entities.values())], config.log.keep), signal)
   }
 
+  /** A log that is away when the gateway starts is waited for, as lanes do when it goes away later. */
+  async #awaitLog(signal: AbortSignal): Promise<void> {
+    const { logger, runtime } = this.#options.ports
+    for (let waitMs = RESTART_MS; ; waitMs = Math.min(waitMs * 2, LOG_WAIT_MAX_MS)) {
+      try {
+        await this.#ensureTopics(signal)
+        this.#logTrouble = null
+        return
+      } catch (error) {
+        if (!(error instanceof LogError) || error.remedy !== 'retry') throw error
+        this.#logTrouble = error.message
+        logger.warn('The log is away; the gateway waits for it.', { reason: error.message, afterMs: waitMs })
+        await runtime.sleep(waitMs, signal)
+      }
+    }
+  }
+
+  /** Why the log does not answer, or null: lanes with nothing to write would not notice. */
+  async #askLog(): Promise<string | null> {
+    if (this.#logTrouble !== null) return this.#logTrouble
+    const { log, runtime } = this.#options.ports
+    try {
+      const asked = log.end({ topic: TOPICS.cursors, partition: 0 }, runtime.deadline(STATUS_MS))
+      await this.#within(STATUS_MS, asked)
+      return null
+    } catch (error) {
+      // Not made yet: the gateway starts just now.
+      if (error instanceof LogError && error.code === 'LOG_TOPIC_UNKNOWN') return null
+      return error instanceof Error ? error.message : String(error)
+    }
+  }
+
   /** Starts a source and starts it again when it crashes: a native crash or a bug costs that source, not the others. */
   async #keepRunning(name: string, mode: SourceMode, signal: AbortSignal): Promise<void> {
     const running = this.#running(name)
@@ -172,7 +215,7 @@ class RunningGateway implements Gateway {
       const began = runtime.mono()
       running.trouble = await this.#runHost(name, mode, signal)
       if (signal.aborted) return
-      if (Number((runtime.mono() - began) / 1_000_000n) > HEALTHY_MS) waitMs = RESTART_MS
+      if (this.#isHealthy(began)) waitMs = RESTART_MS
       logger.error('A source ended unexpectedly and is started again.', {
         source: name,
         reason: running.trouble,
@@ -228,12 +271,14 @@ class RunningGateway implements Gateway {
     for (let waitMs = RESTART_MS; !signal.aborted; waitMs = Math.min(waitMs * 2, RESTART_MAX_MS)) {
       // What made it end before is told while it waits, and is over when it runs again.
       this.#publisherTrouble = null
+      const began = ports.runtime.mono()
       try {
         await publisher.run(signal)
         return
       } catch (error) {
         if (isAbort(error, signal)) return
         this.#publisherTrouble = error instanceof Error ? error.message : String(error)
+        if (this.#isHealthy(began)) waitMs = RESTART_MS
         ports.logger.error('The publisher failed and is started again.', { reason: this.#publisherTrouble })
         await ports.runtime.sleep(waitMs, signal)
       }
@@ -262,7 +307,8 @@ class RunningGateway implements Gateway {
     const { host, restarts } = running
     if (host === null) return { source: name, restarts, lanes: running.last, trouble: running.trouble }
     try {
-      running.last = await this.#within(STATUS_MS, host.request({ verb: 'status' }))
+      const answer = await this.#within(STATUS_MS, host.request({ verb: 'status' }))
+      running.last = answer as unknown as LaneStatus[]
       running.trouble = null
       running.startedAt = null
     } catch (error) {
@@ -277,18 +323,24 @@ class RunningGateway implements Gateway {
     return Number((this.#options.ports.runtime.mono() - startedAt) / 1_000_000n) < START_MS
   }
 
-  /** What a source says of itself, or that it does not: one whose thread burns keeps nobody else's status. */
-  async #within(ms: number, asked: Promise<Json>): Promise<LaneStatus[]> {
+  /** What is answered, or that it is not: a thread that burns, or a log that hangs, keeps nobody else's status. */
+  async #within<Answer>(ms: number, asked: Promise<Answer>): Promise<Answer> {
     const done = new AbortController()
     const late = this.#options.ports.runtime.sleep(ms, done.signal).then(() => {
       throw new Error(`it does not answer within ${ms} ms`)
     })
     late.catch(() => undefined)
+    asked.catch(() => undefined)
     try {
-      return (await Promise.race([asked, late])) as unknown as LaneStatus[]
+      return await Promise.race([asked, late])
     } finally {
       done.abort()
     }
+  }
+
+  /** Whether what began then has worked long enough for its next failure to be a new one. */
+  #isHealthy(began: bigint): boolean {
+    return Number((this.#options.ports.runtime.mono() - began) / 1_000_000n) > HEALTHY_MS
   }
 
   #running(name: string): Running {

@@ -13,18 +13,20 @@ import { Source } from './lane/source.ts'
 import type { Language } from './language.ts'
 import { createEmbeddedLog, type EmbeddedLog, openEmbeddedReader } from './log/embedded.ts'
 import { createMemoryLog } from './log/memory.ts'
+import type { Log } from './log/port.ts'
 import { askGateway, type ControlServer, controlPath, serveControlSocket } from './node/control-socket.ts'
-import { dataFolderProblem, makeDataFolder } from './node/data-folder.ts'
+import { dataFolderProblem, lockDataFolder, makeDataFolder } from './node/data-folder.ts'
 import { createFiles } from './node/files.ts'
 import { createHttp } from './node/http.ts'
-import { killAt, readFailpoint } from './node/kill-failpoints.ts'
+import { isOnKafka, type KafkaConfig, openKafkaLog, openKafkaReader } from './node/kafka-log.ts'
+import { failpointsOf, readFailpoint } from './node/kill-failpoints.ts'
 import { createLogger } from './node/logger.ts'
 import { createProcessNames, createProcessSecrets } from './node/process-ports.ts'
 import { createMemoryProjection } from './node/projection.ts'
 import { createRuntime } from './node/runtime.ts'
-import { createThreadHosts } from './node/threads.ts'
+import { createThreadHosts, type ThreadOptions } from './node/threads.ts'
 import { createRedactor } from './redactor.ts'
-import { createTasks, isAbort, type Logger, NO_FAILPOINTS } from './runtime.ts'
+import { createTasks, type Failpoints, isAbort, type Logger, NO_FAILPOINTS, type Tasks } from './runtime.ts'
 import { feedEntities, sourceOptions } from './wiring.ts'
 
 /** The program: wires real ports to the command line. With `worker.ts` the only file that knows what stands behind them. */
@@ -102,7 +104,10 @@ const world: World = {
     }
     return new Source(sourceOptions(config, source, adapterOf, language, ports), stopping.signal)
   },
-  readLog: (config) => openEmbeddedReader({ folder: logFolder(config), runtime }),
+  readLog: (config) =>
+    isOnKafka(config)
+      ? openKafkaReader(config, { runtime, secrets, names: createProcessNames(config) })
+      : openEmbeddedReader({ folder: logFolder(config), runtime }),
 }
 
 const exitCode = await runCommandLine(world)
@@ -111,9 +116,57 @@ if (exitCode !== 0 || process.exitCode === undefined) process.exitCode = exitCod
 // Drivers may keep sockets open that nobody needs any more.
 setTimeout(() => process.exit(), 1_000).unref()
 
+/** The log as this process has it, whatever the driver. */
+type OpenLog = Readonly<{ log: Log; connect: ThreadOptions['connectLog']; close(): Promise<void> }>
+
 async function openGateway(config: Config, language: Language): Promise<OpenGateway> {
-  if (config.log.driver !== 'embedded') throw new Error('Only the embedded log can be opened by erpgw.')
   const logger = processLogger()
+  const failpoints = failpointsOf(failpoint)
+  const tasks = createTasks(({ owner, name }, error) => {
+    const reason = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    logger.error('A task failed.', { owner, task: name, reason })
+  })
+  const lock = lockDataFolder(config.data, runtime.wall())
+  let opened: OpenLog
+  try {
+    opened = isOnKafka(config) ? openOnKafka(config, failpoints) : await openEmbedded(config, tasks, logger)
+  } catch (error) {
+    lock.release()
+    throw error
+  }
+  const { log } = opened
+  const names = createProcessNames(config)
+  const ports = { runtime, tasks, logger, failpoints, log, secrets, http: createHttp({ names, runtime }) }
+  const templates = language.templates()
+  const { compileCondition } = language
+  const publisher =
+    config.dingtalk === null ? null : createPublisher({ config, ports, templates, compileCondition })
+  const hosts = createThreadHosts({ config, packageFolder, connectLog: opened.connect, logger, failpoint })
+  const gateway = createGateway({ config, entities: feedEntities(config, language), ports, hosts, publisher })
+  let server: ControlServer | null = null
+  return {
+    gateway,
+    logger,
+    async serve() {
+      server = await serveControlSocket(socketOf(config), (request) => serveControl(gateway, request))
+    },
+    async close() {
+      await server?.close()
+      await hosts.close()
+      await opened.close()
+      lock.release()
+    },
+  }
+}
+
+/** Nothing is connected yet, so that a cluster which is away keeps no gateway from starting. */
+function openOnKafka(config: KafkaConfig, failpoints: Failpoints): OpenLog {
+  const log = openKafkaLog(config, { runtime, secrets, names: createProcessNames(config), failpoints })
+  return { log, connect: () => null, close: () => log.close() }
+}
+
+async function openEmbedded(config: Config, tasks: Tasks, logger: Logger): Promise<OpenLog> {
+  if (config.log.driver !== 'embedded') throw new Error(`erpgw cannot open the log ${config.log.driver}.`)
   const log = await createEmbeddedLog({
     folder: logFolder(config),
     runtime,
@@ -126,50 +179,14 @@ async function openGateway(config: Config, language: Language): Promise<OpenGate
     },
     ...(failpoint === null ? {} : { failpoint }),
   })
-  const failpoints =
-    failpoint === null ? NO_FAILPOINTS : killAt(failpoint.name, failpoint.nth, failpoint.ends)
-  const tasks = createTasks(({ owner, name }, error) => {
-    const reason = error instanceof Error ? (error.stack ?? error.message) : String(error)
-    logger.error('A task failed.', { owner, task: name, reason })
-  })
-  const http = createHttp({ names: createProcessNames(config), runtime })
-  const publisher =
-    config.dingtalk === null
-      ? null
-      : createPublisher({
-          config,
-          ports: { runtime, tasks, logger, failpoints, log, http, secrets },
-          templates: language.templates(),
-          compileCondition: language.compileCondition,
-        })
-  const hosts = createThreadHosts({
-    config,
-    packageFolder,
-    connectLog: () => log.connect(),
-    logger,
-    failpoint,
-  })
-  const gateway = createGateway({
-    config,
-    entities: feedEntities(config, language),
-    ports: { runtime, tasks, logger, log },
-    hosts,
-    publisher,
-  })
   const ending = new AbortController()
   const pruning = tasks.spawn('log', 'prune', ending.signal, (signal) => keepPruning(log, logger, signal))
-  let server: ControlServer | null = null
   return {
-    gateway,
-    logger,
-    async serve() {
-      server = await serveControlSocket(socketOf(config), (request) => serveControl(gateway, request))
-    },
+    log,
+    connect: () => log.connect().descriptor,
     async close() {
       ending.abort()
       await pruning.done
-      await server?.close()
-      await hosts.close()
       await log.close()
     },
   }

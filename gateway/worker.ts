@@ -4,14 +4,16 @@ import { Source, type SourcePorts } from './lane/source.ts'
 import { VerbRefused } from './lane/verb-refused.ts'
 import { loadLanguage } from './language.ts'
 import { connectEmbeddedLog } from './log/embedded.ts'
+import type { Log } from './log/port.ts'
 import { createFiles } from './node/files.ts'
-import { killAt } from './node/kill-failpoints.ts'
+import { isOnKafka, openKafkaLog } from './node/kafka-log.ts'
+import { failpointsOf } from './node/kill-failpoints.ts'
 import { createProcessNames, createProcessSecrets } from './node/process-ports.ts'
 import { createProjections } from './node/projection.ts'
 import { createRuntime } from './node/runtime.ts'
 import type { ThreadCommand, ThreadReport, ThreadSettings } from './node/threads.ts'
 import { createRedactor } from './redactor.ts'
-import { createTasks, type Logger, NO_FAILPOINTS } from './runtime.ts'
+import { createTasks, type Logger } from './runtime.ts'
 import { sourceOptions } from './wiring.ts'
 
 /**
@@ -27,18 +29,20 @@ const report = (level: 'info' | 'warn' | 'error') => (message: string, fields: o
 const logger: Logger = { info: report('info'), warn: report('warn'), error: report('error') }
 const runtime = createRuntime()
 const files = createFiles()
-const { failpoint } = settings
+const secrets = createProcessSecrets(redactor)
+const names = createProcessNames(settings.config)
+const failpoints = failpointsOf(settings.failpoint)
 const ports: SourcePorts = {
   runtime,
   logger,
   tasks: createTasks(({ owner, name }, error) => {
     logger.error('A task failed.', { owner, task: name, reason: textOf(error) })
   }),
-  failpoints: failpoint === null ? NO_FAILPOINTS : killAt(failpoint.name, failpoint.nth, failpoint.ends),
-  log: connectEmbeddedLog(settings.log, runtime),
+  failpoints,
+  log: openLog(settings),
   projections: createProjections(`${settings.config.data}/projections`),
-  secrets: createProcessSecrets(redactor),
-  names: createProcessNames(settings.config),
+  secrets,
+  names,
 }
 const language = loadLanguage(files, settings.packageFolder)
 
@@ -79,6 +83,13 @@ async function answer({ id, source, request }: Extract<ThreadCommand, { kind: 'r
     const isVerbRefused = error instanceof VerbRefused
     tell({ kind: 'refused', id, message: textOf(error), isVerbRefused })
   }
+}
+
+/** To the writer of this process, or to Kafka by connections of this thread's own. */
+function openLog({ config, log }: ThreadSettings): Log {
+  if (log !== null) return connectEmbeddedLog(log, runtime)
+  if (!isOnKafka(config)) throw new Error(`A source's thread cannot open the log ${config.log.driver}.`)
+  return openKafkaLog(config, { runtime, secrets, names, failpoints })
 }
 
 function textOf(error: unknown): string {

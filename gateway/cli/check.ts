@@ -1,11 +1,14 @@
 import { join } from 'node:path'
-import type { FeedConfig, SourceConfig } from '../config/model.ts'
+import type { Config, FeedConfig, KafkaLogConfig, SourceConfig } from '../config/model.ts'
 import type { SourceCheck } from '../lane/check.ts'
 import { LogError } from '../log/errors.ts'
+import type { TopicSpec, TopicState } from '../log/port.ts'
 import { loadMapping } from '../mapping/definition.ts'
 import { type MappingTestResult, runMappingTests } from '../mapping/mapping-tests.ts'
 import { mistakesText, mistakeText } from '../mapping/mistake.ts'
 import { sanitise } from '../sanitise.ts'
+import { topicSpecs } from '../topics.ts'
+import { feedEntities } from '../wiring.ts'
 import {
   type Configured,
   type MappingFault,
@@ -20,7 +23,7 @@ import { tellMissing } from './missing-fields.ts'
 import type { World } from './world.ts'
 
 /**
- * `erpgw check`: config, the mappings' own examples, the log's folder, and of each source connection, permissions and the
+ * `erpgw check`: config, the mappings' own examples, the log with the settings of its topics, and of each source connection, permissions and the
  * fields that its mappings read; each with what to do. Changes nothing.
  */
 export async function checkAll(world: World, configPath: string): Promise<number> {
@@ -28,7 +31,7 @@ export async function checkAll(world: World, configPath: string): Promise<number
   world.out(`✓ config ${sanitise(configured.path)}\n`)
   for (const notice of configured.notices) world.out(`  note: ${sanitise(mistakeText(notice))}\n`)
   const faults = mappingFaults(configured)
-  const failures = [await checkLog(world, configured), ...checkMappings(world, configured, faults)]
+  const failures = [...(await checkLog(world, configured)), ...checkMappings(world, configured, faults)]
   for (const source of Object.values(configured.config.sources)) {
     if (faults.some((fault) => fault.source === source.name)) {
       world.out(`– source ${source.name} was not asked; mend its mapping first\n`)
@@ -40,23 +43,62 @@ export async function checkAll(world: World, configPath: string): Promise<number
   throw new CommandFailure(`${failed} of ${failures.length + 1} checks failed; each ✗ above says what to do.`)
 }
 
-/** Whether the log can be opened, as far as that shows from outside. True where it failed. */
-async function checkLog(world: World, configured: Configured): Promise<boolean> {
+/** Whether the log can be opened, and its topics are as they must be. True for each thing that failed. */
+async function checkLog(world: World, configured: Configured): Promise<readonly boolean[]> {
   const { config } = configured
   const problem = world.folderProblem(config.data)
-  if (problem !== null) return tell(world, 'data folder', settingProblem(configured, ['data'], problem))
-  if (world.files.list(join(config.data, 'log')) === null) {
+  const isOnKafka = config.log.driver === 'kafka'
+  const folder = problem !== null && tell(world, 'data folder', settingProblem(configured, ['data'], problem))
+  if (folder && !isOnKafka) return [folder]
+  if (!isOnKafka && world.files.list(join(config.data, 'log')) === null) {
     world.out(`✓ log: none yet; the first run makes it in ${sanitise(config.data)}\n`)
-    return false
+    return [folder]
   }
   try {
-    const reader = world.readLog(config)
-    world.out(`✓ log in ${sanitise(config.data)}: ${(await reader.topics()).length} topics\n`)
-    await reader.close()
-    return false
+    return [folder, ...(await checkTopics(world, configured))]
   } catch (error) {
     if (!(error instanceof LogError)) throw error
-    return tell(world, 'log', error.message)
+    const advice = error.code === 'LOG_UNAVAILABLE' && isOnKafka ? ` ${REACH}` : ''
+    return [folder, tell(world, 'log', `${error.message}${advice}`)]
+  }
+}
+
+const REACH =
+  'See whether the cluster is up, log.brokers right, and whether it wants TLS or a login (log.tls, log.sasl). `erpgw run` starts all the same, and waits.'
+
+async function checkTopics(world: World, { config, language }: Configured): Promise<readonly boolean[]> {
+  const reader = world.readLog(config)
+  try {
+    const count = (await reader.topics()).length
+    world.out(`✓ log ${sanitise(placeOf(config))}: ${count} topics\n`)
+    const specs = topicSpecs([...new Set(feedEntities(config, language).values())], config.log.keep)
+    const states = await reader.states(specs, world.signal)
+    if (config.log.driver === 'kafka') tellTopics(world, config.log, specs, states)
+    return states.flatMap(({ name, faults }) => faults.map((fault) => tell(world, `topic ${name}`, fault)))
+  } finally {
+    await reader.close()
+  }
+}
+
+function placeOf({ data, log }: Config): string {
+  if (log.driver !== 'kafka') return `in ${data}`
+  return `on Kafka at ${log.brokers.map(({ host, port }) => `${host}:${port}`).join(', ')}`
+}
+
+/** Under the names that whoever looks after the cluster knows. */
+function tellTopics(
+  world: World,
+  { prefix, partitions }: KafkaLogConfig,
+  specs: readonly TopicSpec[],
+  states: readonly TopicState[],
+): void {
+  for (const { name } of specs) {
+    const state = states.find((one) => one.name === name)
+    const found =
+      state === undefined
+        ? `not there yet; the first run makes it, with ${partitions} partitions`
+        : `${state.partitions} partitions`
+    world.out(`  ${prefix}${name}: ${found}\n`)
   }
 }
 

@@ -22,7 +22,11 @@ export async function showStatus(world: World, configPath: string, asJson: boole
   if (asJson) world.out(`${printableJson(JSON.stringify(status, null, 2))}\n`)
   else {
     const lanes = status.sources.flatMap((source) => source.lanes)
-    world.out(`Gateway ${status.gateway}, running since ${status.since}\n\n`)
+    world.out(`Gateway ${status.gateway}, running since ${status.since}\n`)
+    if (status.log.trouble !== null) {
+      world.out(`The log is away, and everything waits for it: ${sanitise(status.log.trouble)}\n`)
+    }
+    world.out('\n')
     world.out(textTable(LANE_HEADINGS, laneRows(lanes)))
     for (const source of status.sources) {
       if (source.trouble !== null) world.out(`${sanitise(source.source)}: ${sanitise(source.trouble)}\n`)
@@ -37,7 +41,7 @@ export async function showStatus(world: World, configPath: string, asJson: boole
     ({ trouble, lanes }) => trouble === null && lanes.every(isLaneWell),
   )
   const isPublisherWell = status.publisher === null || status.publisher.trouble === null
-  return areSourcesWell && isPublisherWell ? EXIT.ok : EXIT.failed
+  return status.log.trouble === null && areSourcesWell && isPublisherWell ? EXIT.ok : EXIT.failed
 }
 
 /** `erpgw explain`: the effective config, secrets as their references. */

@@ -4,7 +4,7 @@ import type { ControlAnswer, ControlRequest } from '../control/protocol.ts'
 import type { Gateway } from '../gateway.ts'
 import type { Source } from '../lane/source.ts'
 import type { Language } from '../language.ts'
-import type { LogReader } from '../log/reader.ts'
+import type { LogInspector } from '../log/reader.ts'
 import type { Files, Secrets } from '../ports.ts'
 import type { Logger, Runtime } from '../runtime.ts'
 
@@ -50,5 +50,5 @@ export type World = Readonly<{
   /** A source without log or lanes' past: it can be checked and previewed, beside a running gateway too. */
   inspect(config: Config, language: Language, source: string): Source
   /** The log as it can be read beside a running gateway. */
-  readLog(config: Config): LogReader
+  readLog(config: Config): LogInspector
 }>

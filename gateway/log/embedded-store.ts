@@ -1,10 +1,11 @@
 import { statSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
+import { type FolderLock, takeLock, writeHolder } from '../node/folder-lock.ts'
 import type { Failpoints } from '../runtime.ts'
 import type { Positions } from './embedded-bookkeeping.ts'
 import { createPositions, readState, writeState } from './embedded-bookkeeping.ts'
-import type { FolderLock, LogFiles } from './embedded-folder.ts'
-import { prepareFolder, takeLock, writeHolder } from './embedded-folder.ts'
+import type { LogFiles } from './embedded-folder.ts'
+import { prepareFolder } from './embedded-folder.ts'
 import type { Parts } from './embedded-parts.ts'
 import { createParts } from './embedded-parts.ts'
 import type { RecordSum } from './embedded-records.ts'
@@ -61,7 +62,7 @@ export type StoreOptions = Readonly<{
 export function openStore(options: StoreOptions): Store {
   try {
     const files = prepareFolder(options.folder)
-    const lock = takeLock(files)
+    const lock = takeLock(files, `the log ${files.log}`)
     try {
       return storeOf(hold(files, lock, options))
     } catch (error) {
@@ -116,7 +117,7 @@ function hold(files: LogFiles, lock: FolderLock, options: StoreOptions): Held {
   const db = openForWriting(files, options.diskBytesMax)
   try {
     const epoch = beginEpoch(db)
-    writeHolder(files, epoch, options.sinceMs)
+    writeHolder(files, options.sinceMs, { epoch })
     const parts = createParts(db)
     const numbers = db.prepare('SELECT part FROM parts').all()
     return {

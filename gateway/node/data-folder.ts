@@ -1,5 +1,6 @@
 import { accessSync, constants, existsSync, lstatSync, mkdirSync, statSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
+import { type FolderLock, takeLock, writeHolder } from './folder-lock.ts'
 
 /**
  * Why the gateway's data cannot be kept in this folder, which need not be there yet, as far as that shows without
@@ -28,6 +29,17 @@ export function makeDataFolder(folder: string): string | null {
     }
   }
   return dataFolderProblem(folder)
+}
+
+/**
+ * Takes a data folder that is there for this process, whatever the log: projections are files, and two gateways would
+ * each apply what it alone knows. Throws LOG_HELD.
+ */
+export function lockDataFolder(folder: string, sinceMs: number): FolderLock {
+  const files = { lock: join(folder, 'lock'), holder: join(folder, 'holder.json') }
+  const lock = takeLock(files, `the data folder ${folder}`)
+  writeHolder(files, sinceMs)
+  return lock
 }
 
 /** The folders on the way that are not there, the outermost first, and the one above them that is. */

@@ -1,5 +1,5 @@
 import type { FailpointName, Failpoints } from '../runtime.ts'
-import { FAILPOINTS } from '../runtime.ts'
+import { FAILPOINTS, NO_FAILPOINTS } from '../runtime.ts'
 
 /** Which step ends what: the whole process as `kill -9` does, or only the thread that reaches the step. */
 export type FailpointSetting = Readonly<{ name: FailpointName; nth: number; ends: 'process' | 'thread' }>
@@ -22,6 +22,11 @@ export function killAt(
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
     },
   }
+}
+
+/** Those of a setting; none without one. */
+export function failpointsOf(setting: FailpointSetting | null): Failpoints {
+  return setting === null ? NO_FAILPOINTS : killAt(setting.name, setting.nth, setting.ends)
 }
 
 /** Reads `log.before-commit:3` (third time) or `log.before-commit` (first time). Throws where it names no step. */

@@ -12,7 +12,8 @@ import type { FailpointSetting } from './kill-failpoints.ts'
 export type ThreadSettings = Readonly<{
   config: Config
   packageFolder: string
-  log: EmbeddedDescriptor
+  /** Of the embedded log; null where a thread opens its own as the config says. */
+  log: EmbeddedDescriptor | null
   failpoint: FailpointSetting | null
 }>
 
@@ -34,7 +35,8 @@ export type ThreadReport = Readonly<
 export type ThreadOptions = Readonly<{
   config: Config
   packageFolder: string
-  connectLog: () => Readonly<{ descriptor: EmbeddedDescriptor; port: EmbeddedDescriptor['port'] }>
+  /** The embedded log for one more thread; null where a thread opens its own as the config says. */
+  connectLog: () => EmbeddedDescriptor | null
   logger: Logger
   failpoint: FailpointSetting | null
   /** The program of a thread, where it is not `worker.ts`. */
@@ -84,18 +86,18 @@ class SourceThread {
   constructor(options: ThreadOptions, name: string) {
     this.#logger = options.logger
     this.#stopMs = options.stopMs ?? STOP_MS
-    const { descriptor, port } = options.connectLog()
+    const log = options.connectLog()
     const settings: ThreadSettings = {
       config: options.config,
       packageFolder: options.packageFolder,
-      log: descriptor,
+      log,
       failpoint: options.failpoint,
     }
     // Run from the sources or from the built package.
     const file = import.meta.url.endsWith('.ts') ? '../worker.ts' : '../worker.js'
     this.#worker = new Worker(options.worker ?? new URL(file, import.meta.url), {
       workerData: settings,
-      transferList: [port],
+      transferList: log === null ? [] : [log.port],
       name,
     })
     this.#worker.on('message', (report: ThreadReport) => this.#take(report))

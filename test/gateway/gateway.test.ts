@@ -3,6 +3,7 @@ import type { Config } from '../../gateway/config/model.ts'
 import type { Publisher } from '../../gateway/dingtalk/publisher.ts'
 import { createGateway, type Gateway, type GatewayStatus } from '../../gateway/gateway.ts'
 import type { SourceHost, SourceHosts } from '../../gateway/hosts.ts'
+import { LogError } from '../../gateway/log/errors.ts'
 import { DEFAULT_KEEP } from '../../gateway/topics.ts'
 import { createInlineHosts } from '../kit/inline-hosts.ts'
 import {
@@ -215,6 +216,28 @@ describe('a gateway', () => {
       expect(bench.lines).toEqual([])
       expect((await gateway.status()).sources[0]?.restarts).toBe(0)
     }
+  })
+
+  test('waits for a log that is away when it starts, says so, and then begins [P9 F4]', async () => {
+    const bench = createBench({ pace: 20 })
+    put(bench.table, 'k1', { number: 'P1', amount: 'A' })
+    let isAway = true
+    const away = async () => {
+      throw new LogError('LOG_UNAVAILABLE', 'Kafka at k:9092 cannot be reached.')
+    }
+    const log: Bench['log'] = {
+      ...bench.log,
+      ensure: (...asked) => (isAway ? away() : bench.log.ensure(...asked)),
+    }
+    const gateway = gatewayOver({ ...bench, log }, ['one'])
+    const running = gateway.run(stopping.signal)
+    await until(async () => (await gateway.status()).log.trouble === 'Kafka at k:9092 cannot be reached.')
+    isAway = false
+    await until(async () => laneOf(await gateway.status(), 'one')?.state === 'waiting')
+    expect((await gateway.status()).log.trouble).toBeNull()
+    expect(await events(bench.log)).toHaveLength(1)
+    stopping.abort()
+    await running
   })
 
   test('tells what ended the publisher, until it runs again', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { LogReader } from '../../../gateway/log/reader.ts'
+import type { LogInspector } from '../../../gateway/log/reader.ts'
 import { entityTopic, TOPICS } from '../../../gateway/topics.ts'
 import {
   type Bench,
@@ -18,12 +18,13 @@ import { erpgwIn, SITE } from './world.ts'
 /** The records of which `erpgw rejects --open` shows a reject, in its order. */
 async function open(bench: Bench): Promise<readonly string[]> {
   const names = [TOPICS.rejects, TOPICS.cursors, entityTopic('payment')]
-  const reader: LogReader = {
+  const reader: LogInspector = {
     ...bench.log,
     topics: async () => names.map((name) => ({ name, partitions: 3 })),
     follow: () => {
       throw new Error('Nobody follows here.')
     },
+    states: async () => [],
     close: async () => undefined,
   }
   const { code, out, err } = await erpgwIn({ ...SITE, readLog: () => reader }, 'rejects', '--open')

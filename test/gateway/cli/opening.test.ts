@@ -53,7 +53,13 @@ const idle: OpenGateway = {
     run: async () => undefined,
     once: async () => ({ lanes: [], trouble: null }),
     idle: async () => undefined,
-    status: async () => ({ gateway: 'test', since: '', sources: [], publisher: null }),
+    status: async () => ({
+      gateway: 'test',
+      since: '',
+      log: { trouble: null },
+      sources: [],
+      publisher: null,
+    }),
     request: async () => null,
   },
   logger: createLogger({

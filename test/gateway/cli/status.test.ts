@@ -4,8 +4,19 @@ import type { GatewayStatus } from '../../../gateway/gateway.ts'
 import type { LaneStatus } from '../../../gateway/lane/status.ts'
 import { erpgwIn, SITE } from './world.ts'
 
-function status(publisher: GatewayStatus['publisher'], sources: GatewayStatus['sources'] = []) {
-  const value: GatewayStatus = { gateway: 'test', since: '2026-11-24T05:00:00.000Z', sources, publisher }
+function status(
+  publisher: GatewayStatus['publisher'],
+  more: Partial<Pick<GatewayStatus, 'log' | 'sources'>> = {},
+) {
+  const since = '2026-11-24T05:00:00.000Z'
+  const value: GatewayStatus = {
+    gateway: 'test',
+    since,
+    log: { trouble: null },
+    sources: [],
+    publisher,
+    ...more,
+  }
   const ask = async () => ({ ok: true as const, value: value as unknown as Json })
   return erpgwIn({ ...SITE, ask }, 'status')
 }
@@ -35,8 +46,14 @@ test('status tells how long a source has been waited for, once that is long [P6 
       ...{ isRemapPending: false, isRemapping: false, awaits: { what: 'poll', ms } },
     }
     const sources = [{ source: 'erp', restarts: 0, lanes: [lane], trouble: null }]
-    return (await status(null, sources)).out
+    return (await status(null, { sources })).out
   }
   expect(await noteAfter(12_400)).toContain('has waited 12 s for the source to answer poll')
   expect(await noteAfter(400)).not.toContain('waited')
+})
+
+test('status tells that the log is away, and fails as long as it is', async () => {
+  const { code, out } = await status(null, { log: { trouble: 'Kafka at k:9092 cannot be reached.' } })
+  expect(code).toBe(1)
+  expect(out).toContain('The log is away, and everything waits for it: Kafka at k:9092 cannot be reached.')
 })

@@ -13,7 +13,13 @@ function gatewayThat(answer: () => Promise<null>) {
     run: never,
     once: never,
     idle: never,
-    status: async () => ({ gateway: 'g', since: '2026-11-24T00:00:00Z', sources: [], publisher: null }),
+    status: async () => ({
+      gateway: 'g',
+      since: '2026-11-24T00:00:00Z',
+      log: { trouble: null },
+      sources: [],
+      publisher: null,
+    }),
     request: (source, request) => {
       asked.push({ source, ...request })
       return answer()

@@ -49,7 +49,7 @@ test('lets one process write, tells who it is, and takes over from a dead one', 
   const opening = createEmbeddedLog({ folder, runtime, partitions: PARTITIONS, diskMaxBytes: 10 ** 9 })
   await expect(opening).rejects.toMatchObject({
     code: 'LOG_HELD',
-    message: expect.stringMatching(new RegExp(`Process ${child.pid} has been writing .* since 20\\d\\d-`)),
+    message: expect.stringMatching(new RegExp(`Process ${child.pid} has held .* since 20\\d\\d-`)),
   })
   await child.kill()
   const log = await createEmbeddedLog({ folder, runtime, partitions: PARTITIONS, diskMaxBytes: 10 ** 9 })

@@ -59,7 +59,7 @@ test('refuses a folder or a file that others can get at, and says what to do', a
 test('refuses a second writer in the same process, and lets one in when the first has closed', async () => {
   const folder = join(freshBase(), 'log')
   const log = await openLog(folder)
-  await expectRefused(folder, 'LOG_HELD', new RegExp(`Process ${process.pid} has been writing`))
+  await expectRefused(folder, 'LOG_HELD', new RegExp(`Process ${process.pid} has held`))
   await log.close()
   await (await openLog(folder)).close()
 })

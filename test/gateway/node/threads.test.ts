@@ -16,7 +16,7 @@ function hostsOf(names: readonly string[], workersMax = 16): SourceHosts {
     packageFolder: '/nowhere',
     connectLog: () => {
       const { port2: port } = new MessageChannel()
-      return { descriptor: { port, folder: '/nowhere', partitions: 1, deals: false }, port }
+      return { port, folder: '/nowhere', partitions: 1, deals: false }
     },
     logger: { info: () => undefined, warn: () => undefined, error: () => undefined },
     failpoint: null,
