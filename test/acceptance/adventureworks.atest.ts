@@ -6,9 +6,9 @@ import { expect, test } from 'vitest'
 import { gaplessRevisions } from '../kit/checkers/gapless-revisions.ts'
 import { uniqueIds } from '../kit/checkers/unique-ids.ts'
 import { type Installation, installation } from '../kit/gateway-process.ts'
-import { newestBySubject, readEvents } from '../kit/log-reading.ts'
+import { EMBEDDED, newestBySubject, onKafka, readEvents, type TestLog } from '../kit/log-reading.ts'
 import { seededRandom } from '../kit/random.ts'
-import { describeUnless, describeWithService } from '../kit/services.ts'
+import { describeUnless, describeWithService, type Postgres } from '../kit/services.ts'
 import { COMPARISONS, compare } from './adventureworks/compare.ts'
 import { loadSample, sampleFolder } from './adventureworks/tables.ts'
 
@@ -18,48 +18,60 @@ const missing =
 
 describeUnless(missing, 'AdventureWorks', () => {
   describeWithService('postgres', 'on PostgreSQL', (postgres) => {
-    test('every row is in the log once with exact values, and so is every change of 1,000 random rows [P1 P4]', async () => {
-      await using database = await postgres.database()
-      const place = mkdtempSync(join(tmpdir(), 'erpgw-aw-'))
-      const client = new pg.Client({ connectionString: database.url })
-      await client.connect()
-      try {
-        await loadSample(client, folder ?? '')
-        const gateway = installation(
-          place,
-          { 'gateway.yaml': configFor(database.url) },
-          { AW_PASSWORD: new URL(database.url).password },
-        )
-        expect(await differences(gateway, client)).toEqual([])
-        expect((await readEvents(`${place}/data`, '')).length).toBe(4_012 + 104 + 504 + 1_069)
+    test('every row is in the log once with exact values, and so is every change of 1,000 random rows [P1 P4]', () =>
+      loadAndChange(postgres, EMBEDDED))
 
-        const changed = await changeRows(client, 1_000)
-        expect(changed).toBe(1_000)
-        expect(await differences(gateway, client)).toEqual([])
-        const events = await readEvents(`${place}/data`, '')
-        expect(events.length).toBe(4_012 + 104 + 504 + 1_069 + changed)
-        expect([...gaplessRevisions(events), ...uniqueIds(events)]).toEqual([])
-
-        // The comparison itself: a row changed behind the gateway's back is a difference, and so is its sum.
-        await client.query(
-          'UPDATE productinventory SET quantity = quantity + 1 WHERE productid = 1 AND locationid = 1',
-        )
-        expect(await differences(gateway, client)).toHaveLength(2)
-      } finally {
-        await client.end()
-        rmSync(place, { recursive: true, force: true })
-      }
+    describeWithService('kafka', 'with the log on Kafka', (kafka) => {
+      test('every row is on Kafka once with exact values, and so is every change of 1,000 random rows [P1 P4]', () =>
+        loadAndChange(postgres, onKafka(kafka.address)))
     })
   })
 })
 
+async function loadAndChange(postgres: Postgres, log: TestLog): Promise<void> {
+  await using database = await postgres.database()
+  const place = mkdtempSync(join(tmpdir(), 'erpgw-aw-'))
+  const client = new pg.Client({ connectionString: database.url })
+  await client.connect()
+  try {
+    await loadSample(client, folder ?? '')
+    const gateway = installation(
+      place,
+      { 'gateway.yaml': configFor(database.url, log) },
+      { AW_PASSWORD: new URL(database.url).password },
+    )
+    expect(await differences(gateway, client, log)).toEqual([])
+    expect((await readEvents(`${place}/data`, '', log)).length).toBe(4_012 + 104 + 504 + 1_069)
+
+    const changed = await changeRows(client, 1_000)
+    expect(changed).toBe(1_000)
+    expect(await differences(gateway, client, log)).toEqual([])
+    const events = await readEvents(`${place}/data`, '', log)
+    expect(events.length).toBe(4_012 + 104 + 504 + 1_069 + changed)
+    expect([...gaplessRevisions(events), ...uniqueIds(events)]).toEqual([])
+
+    // The comparison itself: a row changed behind the gateway's back is a difference, and so is its sum.
+    await client.query(
+      'UPDATE productinventory SET quantity = quantity + 1 WHERE productid = 1 AND locationid = 1',
+    )
+    expect(await differences(gateway, client, log)).toHaveLength(2)
+  } finally {
+    await client.end()
+    rmSync(place, { recursive: true, force: true })
+  }
+}
+
 /** Runs the gateway to its end and holds the log against the tables. */
-async function differences(gateway: Installation, client: pg.Client): Promise<readonly string[]> {
+async function differences(
+  gateway: Installation,
+  client: pg.Client,
+  log: TestLog,
+): Promise<readonly string[]> {
   const { code, err, out } = await gateway.erpgw('run', '--once')
   expect(code, err + out).toBe(0)
   const found: string[] = []
   for (const comparison of COMPARISONS) {
-    const newest = newestBySubject(await readEvents(`${gateway.folder}/data`, comparison.entity))
+    const newest = newestBySubject(await readEvents(`${gateway.folder}/data`, comparison.entity, log))
     for (const difference of await compare(client, comparison, newest)) {
       found.push(`${comparison.entity} ${difference}`)
     }
@@ -110,7 +122,7 @@ function shuffled<Item>(items: readonly Item[], random: ReturnType<typeof seeded
   return result
 }
 
-function configFor(databaseUrl: string): string {
+function configFor(databaseUrl: string, log: TestLog): string {
   const { hostname, port, username, pathname } = new URL(databaseUrl)
   const feed = (name: string, mapping: string, table: string, key: string, more = '') => `
       ${name}:
@@ -124,6 +136,7 @@ function configFor(databaseUrl: string): string {
 companies:
   AW: { name: AdventureWorks, currency: USD, zone: America/Los_Angeles }
 data: ./data
+${log.config}
 sources:
   aw:
     kind: database

@@ -1,12 +1,51 @@
+import { randomUUID } from 'node:crypto'
 import type { Event } from '../../gateway/event.ts'
 import { openEmbeddedReader } from '../../gateway/log/embedded.ts'
+import { createKafkaLog } from '../../gateway/log/kafka.ts'
 import type { LogRecord } from '../../gateway/log/port.ts'
+import type { LogReader } from '../../gateway/log/reader.ts'
 import { createRuntime } from '../../gateway/node/runtime.ts'
 import { type Published, publishedOf } from './checkers/facts.ts'
 
-/** Every record of the topics that begin so, of an embedded log in a gateway's data folder. */
-export async function readRecords(dataFolder: string, topicPrefix: string): Promise<readonly LogRecord[]> {
-  const reader = openEmbeddedReader({ folder: `${dataFolder}/log`, runtime: createRuntime() })
+/** Where a gateway of a test keeps its log. */
+export type TestLog = Readonly<{
+  /** The line of the config that says so. */
+  config: string
+  /** The log of a gateway with this data folder. */
+  open(dataFolder: string): LogReader
+}>
+
+export const EMBEDDED: TestLog = {
+  config: 'log: { driver: embedded }',
+  open: (dataFolder) => openEmbeddedReader({ folder: `${dataFolder}/log`, runtime: createRuntime() }),
+}
+
+/** On a Kafka without security, under a prefix of its own; `address` is `host:port`. */
+export function onKafka(address: string): TestLog & Readonly<{ prefix: string }> {
+  const { hostname: host, port } = new URL(`kafka://${address}`)
+  const prefix = `t${randomUUID().slice(0, 8)}.`
+  return {
+    prefix,
+    config: `log: { driver: kafka, brokers: ["${address}"], prefix: ${prefix} }`,
+    open: () =>
+      createKafkaLog({
+        client: 'platformatic',
+        access: { clientId: 'test', tls: null, sasl: null, connectMs: 5_000 },
+        brokers: [{ host, port: Number(port) }],
+        ...{ prefix, partitions: 6, replication: null },
+        resolve: async (name) => name,
+        runtime: createRuntime(),
+      }),
+  }
+}
+
+/** Every record of the topics that begin so, in the log of a gateway with this data folder. */
+export async function readRecords(
+  dataFolder: string,
+  topicPrefix: string,
+  log: TestLog = EMBEDDED,
+): Promise<readonly LogRecord[]> {
+  const reader = log.open(dataFolder)
   const { signal } = new AbortController()
   const records: LogRecord[] = []
   for (const { name, partitions } of await reader.topics()) {
@@ -22,8 +61,12 @@ export async function readRecords(dataFolder: string, topicPrefix: string): Prom
 }
 
 /** Every event of an entity, or of all (`''`). */
-export async function readEvents(dataFolder: string, entity: string): Promise<readonly Published[]> {
-  return publishedOf(await readRecords(dataFolder, entity === '' ? 'erp.' : `erp.${entity}.`))
+export async function readEvents(
+  dataFolder: string,
+  entity: string,
+  log: TestLog = EMBEDDED,
+): Promise<readonly Published[]> {
+  return publishedOf(await readRecords(dataFolder, entity === '' ? 'erp.' : `erp.${entity}.`, log))
 }
 
 /** The newest event by subject; a deleted record is left out. */
