@@ -8,6 +8,7 @@ import { assertTopics, joinGroup } from './kafka/membership.ts'
 import { connectPlatformatic } from './kafka/platformatic-client.ts'
 import { Reading } from './kafka/reading.ts'
 import { Topics } from './kafka/topics.ts'
+import { untilAborted } from './kafka/until-aborted.ts'
 import { openWriter } from './kafka/writer.ts'
 import type { Log } from './port.ts'
 import type { LogReader } from './reader.ts'
@@ -47,21 +48,23 @@ export function createKafkaLog(options: KafkaLogOptions): KafkaLog {
   return {
     async ensure(specs, signal) {
       signal.throwIfAborted()
-      return await told(topics.ensure(specs, signal))
+      return await told(topics.ensure(specs, signal), signal)
     },
     async writer(identity, signal) {
       signal.throwIfAborted()
-      return await told(openWriter({ cluster, topics, runtime, failpoints }, `${prefix}${identity}`, signal))
+      const options = { cluster, topics, runtime, failpoints }
+      return await told(openWriter(options, `${prefix}${identity}`, signal), signal)
     },
-    end: (partition, signal) => told(reading.offset(partition, 'stable', signal)),
+    end: (partition, signal) => told(reading.offset(partition, 'stable', signal), signal),
     readTo: (partition, from, to) => toldEach(reading.readTo(partition, from, to)),
-    position: (group, partition, signal) => told(reading.position(`${prefix}${group}`, partition, signal)),
+    position: (group, partition, signal) =>
+      told(reading.position(`${prefix}${group}`, partition, signal), signal),
     async *subscribe(group, names, signal) {
-      await told(assertTopics(topics, names))
+      await told(assertTopics(topics, names), signal)
       const member = { cluster, topics, reading, following, runtime, group: `${prefix}${group}`, names }
       yield* toldEach(joinGroup(member, signal))
     },
-    topics: () => told(topics.list()),
+    topics: () => told(topics.list(), cluster.closed),
     follow: (partition, from, signal) => toldEach(following.follow(partition, from, signal)),
     close: () => cluster.close(),
   }
@@ -72,10 +75,10 @@ const CLIENTS: { readonly [Name in KafkaClientName]: ConnectKafka } = {
   kafkajs: connectKafkaJs,
 }
 
-/** Errors of the parts as those that logs throw. */
-async function told<Answer>(answer: Promise<Answer>): Promise<Answer> {
+/** Errors of the parts as those that logs throw; nobody waits any longer once the signal aborts. */
+async function told<Answer>(answer: Promise<Answer>, signal: AbortSignal): Promise<Answer> {
   try {
-    return await answer
+    return await untilAborted(answer, signal)
   } catch (error) {
     throw asLogError(error)
   }

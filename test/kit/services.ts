@@ -30,6 +30,8 @@ export type Kafka = Readonly<{ address: string }>
 
 /** Brokers of a test's own, to be killed, or with security. */
 export type KafkaBrokers = Readonly<{
+  /** The folder with Kafka's jars. */
+  jars: string
   start(options?: Omit<KafkaBrokerOptions, 'jars'>): Promise<KafkaBroker>
 }>
 
@@ -71,7 +73,7 @@ export function describeUnless(missing: string | null, title: string, define: ()
 const ACCESS: { readonly [Name in ServiceName]: (url: string) => ServiceAccess[Name] } = {
   postgres: (url) => ({ url, database: () => createDatabase(url) }),
   kafka: (address) => ({ address }),
-  'kafka-jars': (jars) => ({ start: (options) => startKafkaBroker({ ...options, jars }) }),
+  'kafka-jars': (jars) => ({ jars, start: (options) => startKafkaBroker({ ...options, jars }) }),
   chromium: (path) => ({ path }),
 }
 

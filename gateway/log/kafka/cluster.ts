@@ -62,6 +62,7 @@ export class KafkaCluster {
   readonly #connections = new Map<string, Promise<KafkaConnection>>()
   #brokers: ReadonlyMap<number, BrokerNode> = new Map()
   readonly #coordinators = new Map<string, number>()
+  #losses = 0
   readonly #closing = new AbortController()
 
   constructor(options: ClusterOptions) {
@@ -71,6 +72,11 @@ export class KafkaCluster {
   /** Aborts when the log is closed. */
   get closed(): AbortSignal {
     return this.#closing.signal
+  }
+
+  /** How often a broker did not answer: what it led may be led by another since. */
+  get losses(): number {
+    return this.#losses
   }
 
   /** One request, once. Throws KafkaFault where there is no answer and RangeError where it cannot be understood. */
@@ -84,8 +90,18 @@ export class KafkaCluster {
 
   async exchange(call: KafkaCall, body: Buffer, { node, use, timeoutMs }: Target): Promise<Buffer> {
     const name = `${node ?? 'any'} ${use}`
-    const connection = await this.#connection(name, node)
-    return await this.#within(timeoutMs, connection, call, connection.exchange(call, body))
+    try {
+      const connection = await this.#connection(name, node)
+      return await this.#within(timeoutMs, connection, call, connection.exchange(call, body))
+    } catch (error) {
+      if (node !== null) this.#lose(node)
+      throw error
+    }
+  }
+
+  #lose(node: number): void {
+    this.#losses += 1
+    for (const [name, known] of this.#coordinators) if (known === node) this.#coordinators.delete(name)
   }
 
   /** Brokers as they are now, and the topics that are asked for; null for all. */
@@ -211,13 +227,15 @@ export class KafkaCluster {
   async #introduce(connection: KafkaConnection, where: string): Promise<void> {
     const { call, encode, decode } = API_VERSIONS
     const answered = connection.exchange(call, encode(null)).catch((error: unknown) => {
+      if (error instanceof KafkaFault && error.kind === 'login') throw error
+      // So does a broker that is just starting or ending, so that it is tried again.
       throw new KafkaFault(
-        'login',
-        `Kafka at ${where} closed the connection at the first request; it may want TLS, a certificate or a login (log.tls, log.sasl).`,
+        'unsent',
+        `Kafka at ${where} closed the connection at the first request; if it goes on doing so, it wants TLS, a certificate or a login (log.tls, log.sasl).`,
         error,
       )
     })
-    const { ranges } = decode(await this.#within(REQUEST_MS, connection, call, answered))
+    const { ranges } = decode(await this.#within(this.#options.access.connectMs, connection, call, answered))
     for (const { name, apiKey, version } of SPOKEN) {
       const range = ranges.find((one) => one.apiKey === apiKey)
       if (range !== undefined && range.min <= version && version <= range.max) continue

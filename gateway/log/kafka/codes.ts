@@ -1,3 +1,4 @@
+import { topicUnknown } from '../drafts.ts'
 import { LogError } from '../errors.ts'
 
 /** Error codes of Kafka's protocol that the driver tells apart. */
@@ -76,7 +77,7 @@ export function isFence(code: number): boolean {
   return code === CODES.PRODUCER_FENCED || code === CODES.INVALID_PRODUCER_EPOCH
 }
 
-export function isDenied(code: number): boolean {
+function isDenied(code: number): boolean {
   return DENIED.has(code)
 }
 
@@ -86,6 +87,34 @@ const DENIED: ReadonlySet<number> = new Set([
   CODES.CLUSTER_AUTHORIZATION_FAILED,
   CODES.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
 ])
+
+/** The broker says that it has not taken a batch, and its number is free. */
+export function isUntaken(code: number): boolean {
+  return isTransient(code) || isForGood(code) || code === CODES.NOT_ENOUGH_REPLICAS
+}
+
+/** The same would be refused at any time, until somebody changes something. */
+export function isForGood(code: number): boolean {
+  return isDenied(code) || FOR_GOOD.has(code)
+}
+
+const FOR_GOOD: ReadonlySet<number> = new Set([
+  CODES.MESSAGE_TOO_LARGE,
+  CODES.RECORD_LIST_TOO_LARGE,
+  CODES.INVALID_RECORD,
+  CODES.INVALID_TOPIC,
+  CODES.UNKNOWN_TOPIC_OR_PARTITION,
+])
+
+/** What a broker's refusal of a part of a transaction means to an operator. */
+export function reasonFor(code: number, about: string): string {
+  if (code === CODES.UNKNOWN_TOPIC_OR_PARTITION) return topicUnknown(about)
+  if (code === CODES.MESSAGE_TOO_LARGE || code === CODES.RECORD_LIST_TOO_LARGE) {
+    return `A record for ${about} is over the broker's limit (max.message.bytes of the topic); raise it or make the record smaller.`
+  }
+  const advice = isDenied(code) ? '; grant it to the gateway’s user' : ''
+  return `Kafka answered ${codeName(code)} for ${about}${advice}.`
+}
 
 /** What a broker's refusal means to an operator. `about` is what was asked for: "topic erp.payment.v1". */
 export function refusal(code: number, about: string): LogError {

@@ -1,9 +1,8 @@
 import type { Runtime } from '../../runtime.ts'
 import { LogError } from '../errors.ts'
 import type { Chunk, TopicPartition } from '../port.ts'
-import { KafkaFault } from './client.ts'
 import { type KafkaCluster, REQUEST_MS } from './cluster.ts'
-import { CODES, isTransient } from './codes.ts'
+import { CODES } from './codes.ts'
 import { asLogError } from './faults.ts'
 import { decodeFetched, encodeFetch, FETCH, type Fetched } from './fetch.ts'
 import { chunksOf, type Reading, refusalOf } from './reading.ts'
@@ -45,7 +44,7 @@ export class Following {
     signal.addEventListener('abort', wake, { once: true })
     this.#cluster.closed.addEventListener('abort', wake, { once: true })
     try {
-      this.#run()
+      void this.#run()
       while (!signal.aborted && !this.#cluster.closed.aborted) {
         const chunk = follower.take()
         if (chunk !== null) yield chunk
@@ -68,28 +67,17 @@ export class Following {
     return Math.max(from, earliest)
   }
 
-  #run(): void {
+  async #run(): Promise<void> {
     if (this.#isRunning) return
     this.#isRunning = true
-    void this.#loop().finally(() => {
-      this.#isRunning = false
-    })
-  }
-
-  async #loop(): Promise<void> {
-    while (this.#followers.size > 0 && !this.#cluster.closed.aborted) {
-      const hungry = [...this.#followers].filter((follower) => follower.isHungry)
-      try {
+    try {
+      while (this.#followers.size > 0 && !this.#cluster.closed.aborted) {
+        const hungry = [...this.#followers].filter((follower) => follower.isHungry)
         if (hungry.length === 0) await this.#hunger()
         else await this.#round(hungry)
-      } catch (error) {
-        if (this.#cluster.closed.aborted) return
-        const known = asLogError(error)
-        // A broker that is away comes back; whatever else it is ends those who follow.
-        if (error instanceof KafkaFault && error.kind !== 'login') await this.#pause()
-        else if (known instanceof LogError && known.remedy === 'retry') await this.#pause()
-        else for (const follower of this.#followers) follower.fail(known)
       }
+    } finally {
+      this.#isRunning = false
     }
   }
 
@@ -101,57 +89,85 @@ export class Following {
 
   async #round(hungry: readonly Follower[]): Promise<void> {
     const byNode = new Map<number, Follower[]>()
-    for (const follower of hungry) {
-      const { node } = await this.#topics.leader(follower.at)
-      byNode.set(node, [...(byNode.get(node) ?? []), follower])
+    let isAway = false
+    const attempt = async (followers: readonly Follower[], act: () => Promise<void>) => {
+      await act().catch((error: unknown) => {
+        if (!endsFollowing(error)) isAway = true
+        else for (const follower of followers) follower.fail(asLogError(error))
+      })
     }
-    await Promise.all([...byNode].map(([node, own]) => this.#fetch(node, own)))
+    for (const follower of hungry) {
+      await attempt([follower], async () => {
+        const node = await this.#nodeOf(follower)
+        byNode.set(node, [...(byNode.get(node) ?? []), follower])
+      })
+    }
+    const fetches = [...byNode].map(([node, own]) =>
+      attempt(own, async () => {
+        for (const [follower, fetched] of await this.#fetch(node, own)) {
+          await attempt([follower], () => this.#give(follower, fetched))
+        }
+      }),
+    )
+    await Promise.all(fetches)
+    if (isAway) await this.#runtime.sleep(AWAY_MS, this.#cluster.closed).catch(() => undefined)
   }
 
-  async #fetch(node: number, followers: readonly Follower[]): Promise<void> {
+  /** Which broker has the partition. Throws LOG_TRUNCATED where another topic has the name of the one that was followed. */
+  async #nodeOf(follower: Follower): Promise<number> {
+    const { id, node } = await this.#topics.leader(follower.at)
+    follower.topicId ??= id
+    if (follower.topicId === id) return node
+    throw new LogError(
+      'LOG_TRUNCATED',
+      `Topic ${follower.at.topic} was deleted and made again; what was read of the former one says nothing about it.`,
+    )
+  }
+
+  async #fetch(node: number, followers: readonly Follower[]): Promise<ReadonlyMap<Follower, Fetched>> {
     const of = followers.map(({ at, position }) => ({
       topic: this.#topics.wire(at.topic),
       partition: at.partition,
       position,
     }))
     const target = { node, use: 'follow', timeoutMs: WAIT_MS + REQUEST_MS } as const
-    const answer = decodeFetched(
+    const { partitions } = decodeFetched(
       await this.#cluster.exchange(FETCH, encodeFetch({ of, waitMs: WAIT_MS }), target),
     )
-    for (const [place, { topic, partition }] of of.entries()) {
-      const follower = followers[place]
-      const fetched = answer.partitions.find((one) => one.topic === topic && one.partition === partition)
-      if (follower !== undefined && fetched !== undefined) await this.#give(follower, fetched)
+    const answers = new Map<Follower, Fetched>()
+    for (const follower of followers) {
+      const { topic, partition } = follower.at
+      const wire = this.#topics.wire(topic)
+      const own = partitions.find((one) => one.topic === wire && one.partition === partition)
+      if (own !== undefined) answers.set(follower, own)
     }
+    return answers
   }
 
   async #give(follower: Follower, fetched: Fetched): Promise<void> {
     const { at, position } = follower
-    const { error } = fetched
-    try {
-      if (error === CODES.NONE) follower.give([...chunksOf(fetched, position, at, Number.POSITIVE_INFINITY)])
-      else if (error === CODES.OFFSET_OUT_OF_RANGE) await this.#find(follower)
-      else {
-        this.#topics.moved(at.topic)
-        if (!isTransient(error)) follower.fail(refusalOf(error, at))
-      }
-    } catch (failure) {
-      follower.fail(failure)
+    if (fetched.error === CODES.NONE) {
+      follower.give([...chunksOf(fetched, position, at, Number.POSITIVE_INFINITY)])
+    } else if (fetched.error === CODES.OFFSET_OUT_OF_RANGE) {
+      // What stood there went by retention; or the partition was cut, and nobody may go on as if it were not.
+      follower.position = await this.#start(at, position, this.#cluster.closed)
+    } else {
+      this.#topics.moved(at.topic)
+      throw refusalOf(fetched.error, at)
     }
   }
+}
 
-  /** What stood at the position went by retention; or the partition was cut, and then nobody may go on as if it were not. */
-  async #find(follower: Follower): Promise<void> {
-    follower.position = await this.#start(follower.at, follower.position, this.#cluster.closed)
-  }
-
-  async #pause(): Promise<void> {
-    await this.#runtime.sleep(AWAY_MS, this.#cluster.closed).catch(() => undefined)
-  }
+/** A broker that is away comes back; whatever else it is ends those who follow. */
+function endsFollowing(error: unknown): boolean {
+  const known = asLogError(error)
+  return !(known instanceof LogError && known.remedy === 'retry')
 }
 
 class Follower {
   readonly at: TopicPartition
+  /** Of the topic that is followed, once it is known. */
+  topicId: string | null = null
   /** Behind what was fetched. */
   position: number
   failure: unknown = null

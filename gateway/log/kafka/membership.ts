@@ -168,15 +168,18 @@ class Member {
     let heardAt = runtime.mono()
     for (;;) {
       await runtime.sleep(HEARTBEAT_MS, this.#signal)
+      const leftMs = () => SESSION_MS - Number((runtime.mono() - heardAt) / 1_000_000n)
       try {
         const request = { group, member: this.#id, generation }
-        const { error } = await this.#ask((target) => cluster.ask(HEARTBEAT, request, target), 0)
+        const { error } = await this.#ask(
+          (target) => cluster.ask(HEARTBEAT, request, { ...target, timeoutMs: Math.max(1, leftMs()) }),
+          0,
+        )
         if (this.#isLost(error)) return
         heardAt = runtime.mono()
       } catch (error) {
-        const silentMs = Number((runtime.mono() - heardAt) / 1_000_000n)
         // The broker has given the partitions to others by now.
-        if (!(error instanceof KafkaFault) || error.kind === 'login' || silentMs >= SESSION_MS) throw error
+        if (!(error instanceof KafkaFault) || error.kind === 'login' || leftMs() <= 0) throw error
       }
     }
   }

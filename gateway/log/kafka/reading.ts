@@ -8,6 +8,7 @@ import { decodeFetched, encodeFetch, FETCH, type Fetched } from './fetch.ts'
 import { LIST_OFFSETS, type OffsetKind } from './messages-cluster.ts'
 import { FETCH_POSITIONS } from './messages-transaction.ts'
 import type { Topics } from './topics.ts'
+import { untilAborted } from './until-aborted.ts'
 
 /** Records that are handed on at a time. */
 const CHUNK_RECORDS_MAX = 1_000
@@ -79,7 +80,8 @@ export class Reading {
     { to, signal }: Readonly<{ to?: number; signal: AbortSignal }>,
   ): AsyncGenerator<Chunk> {
     signal.throwIfAborted()
-    const end = Math.min(await this.offset(at, 'stable', signal), to ?? Number.POSITIVE_INFINITY)
+    const stable = await untilAborted(this.offset(at, 'stable', signal), signal)
+    const end = Math.min(stable, to ?? Number.POSITIVE_INFINITY)
     let position = Math.max(0, from)
     for (let idle = 0; position < end && idle < IDLE_ROUNDS_MAX; idle += 1) {
       signal.throwIfAborted()
@@ -114,7 +116,8 @@ export class Reading {
       if (fetched.error !== CODES.NONE) this.#topics.moved(at.topic)
       return fetched
     }
-    const fetched = await this.#cluster.repeat(ask, ({ error }) => isTransient(error), SETTLE_MS, signal)
+    const answered = this.#cluster.repeat(ask, ({ error }) => isTransient(error), SETTLE_MS, signal)
+    const fetched = await untilAborted(answered, signal)
     if (fetched.error !== CODES.NONE && fetched.error !== CODES.OFFSET_OUT_OF_RANGE)
       throw refusalOf(fetched.error, at)
     return fetched

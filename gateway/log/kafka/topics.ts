@@ -37,6 +37,7 @@ export class Topics {
   readonly #cluster: KafkaCluster
   readonly #options: TopicOptions
   readonly #known = new Map<string, KnownTopic>()
+  #losses = 0
 
   constructor(cluster: KafkaCluster, options: TopicOptions) {
     this.#cluster = cluster
@@ -45,31 +46,32 @@ export class Topics {
 
   /** Null where there is no such topic. */
   async find(name: string): Promise<KnownTopic | null> {
-    return this.#known.get(name) ?? (await this.refresh(name))
+    if (this.#losses !== this.#cluster.losses) {
+      // Others may lead now what a broker led that is away.
+      this.#losses = this.#cluster.losses
+      this.#known.clear()
+    }
+    return this.#known.get(name) ?? (await this.#ask(name))
   }
 
-  /** Asks the cluster anew; null where the topic is gone. */
-  async refresh(name: string): Promise<KnownTopic | null> {
+  async #ask(name: string): Promise<KnownTopic | null> {
     const wire = this.wire(name)
     const [node] = await this.#cluster.describe([wire])
-    if (node === undefined || node.error === CODES.UNKNOWN_TOPIC_OR_PARTITION) {
-      this.#known.delete(name)
-      return null
-    }
+    if (node === undefined || node.error === CODES.UNKNOWN_TOPIC_OR_PARTITION) return null
     if (node.error !== CODES.NONE) throw refusal(node.error, `topic ${wire}`)
-    const known = this.#known.get(name)
-    // Another topic under the name may be kept otherwise.
-    const cleanup =
-      known?.id === node.id ? known.cleanup : cleanupOf((await this.#settings([wire])).get(wire))
-    return this.#remember(node, cleanup)
+    const settings = await this.#settings([wire])
+    return this.#remember(node, cleanupOf(settings.get(wire)))
   }
 
   /** Its broker. Throws LOG_TOPIC_UNKNOWN, or LOG_UNAVAILABLE where the partition has no broker now. */
-  async leader({ topic, partition }: TopicPartition): Promise<Readonly<{ wire: string; node: number }>> {
+  async leader({
+    topic,
+    partition,
+  }: TopicPartition): Promise<Readonly<{ wire: string; id: string; node: number }>> {
     const known = await this.find(topic)
     const node = known?.leaders[partition]
     if (known === null || node === undefined) throw new LogError('LOG_TOPIC_UNKNOWN', topicUnknown(topic))
-    if (node >= 0) return { wire: known.wire, node }
+    if (node >= 0) return { wire: known.wire, id: known.id, node }
     this.#known.delete(topic)
     throw new LogError(
       'LOG_UNAVAILABLE',

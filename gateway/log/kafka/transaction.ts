@@ -1,10 +1,9 @@
 import type { Failpoints, Runtime } from '../../runtime.ts'
-import { topicUnknown } from '../drafts.ts'
 import { LogError } from '../errors.ts'
 import type { Commit, GroupPosition, Placed, Transaction } from '../port.ts'
 import { KafkaFault } from './client.ts'
 import { type KafkaCluster, REQUEST_MS } from './cluster.ts'
-import { CODES, codeName, isDenied, isFence, isTransient } from './codes.ts'
+import { CODES, codeName, isFence, isForGood, isTransient, isUntaken, reasonFor } from './codes.ts'
 import { asLogError } from './faults.ts'
 import type { Message } from './message.ts'
 import type { TopicParts } from './messages-cluster.ts'
@@ -46,6 +45,8 @@ export type TransactionContext = Readonly<{
   producer: Producer
   /** By `<topic>/<partition>`; moves along. */
   parts: Map<string, PartitionState>
+  /** Of each topic, by its name in the cluster, when the writer first wrote to it. */
+  topicIds: Map<string, string>
 }>
 
 type Answered = Readonly<{ write: PartitionWrites; answer: Produced }>
@@ -79,6 +80,7 @@ export async function runTransaction(
     await attempt.route(writes)
     await attempt.begin(writes, transaction.positions ?? [])
     const placed = await attempt.produce(writes, transaction.records.length)
+    await attempt.recognise(writes)
     await attempt.move(transaction.positions ?? [])
     context.failpoints.hit('log.before-commit')
     await attempt.commit()
@@ -104,9 +106,14 @@ class Attempt {
     this.#begunAt = context.runtime.mono()
   }
 
-  /** Where each partition is written to, while nothing has begun. */
+  /** Where each partition is written to; nothing has begun. */
   async route(writes: readonly PartitionWrites[]): Promise<void> {
-    for (const write of writes) this.#leaders.set(write, (await this.#context.topics.leader(write)).node)
+    const { topicIds, topics } = this.#context
+    for (const write of writes) {
+      const { id, node, wire } = await topics.leader(write)
+      if (!topicIds.has(wire)) topicIds.set(wire, id)
+      this.#leaders.set(write, node)
+    }
   }
 
   async begin(writes: readonly PartitionWrites[], positions: readonly GroupPosition[]): Promise<void> {
@@ -198,11 +205,27 @@ class Attempt {
     const part = this.#part(topic, partition)
     if (offset <= part.last) {
       this.#context.topics.moved(topic)
-      const reason = `${topic}/${partition} went on at ${offset} after ${part.last}: it is another topic than before, or its end was lost`
+      const reason = `Partition ${partition} of ${topic} went on at ${offset} after ${part.last}: its end was lost.`
       throw new Ended({ kind: 'refused', retryable: true, reason }, true)
     }
     part.sequence = (part.sequence + count) % 2 ** 31
     part.last = offset + count - 1
+  }
+
+  /**
+   * A topic that was deleted and made again takes what comes under its name without a word. Asked behind the writes: a
+   * topic that is deleted later takes them with it.
+   */
+  async recognise(writes: readonly PartitionWrites[]): Promise<void> {
+    const { cluster, topicIds, topics } = this.#context
+    const names = new Map(writes.map(({ wire, topic }) => [wire, topic]))
+    if (names.size === 0) return
+    for (const { name, id } of await this.#sent(cluster.describe([...names.keys()]))) {
+      if (topicIds.get(name) === id) continue
+      topics.moved(names.get(name) ?? name)
+      const reason = `Topic ${name} was deleted and made again since this writer began; what it held is lost.`
+      throw new Ended({ kind: 'refused', retryable: true, reason }, true)
+    }
   }
 
   async move(positions: readonly GroupPosition[]): Promise<void> {
@@ -336,8 +359,7 @@ class Attempt {
   #refused(error: number, about: string, undo: boolean): Ended {
     if (isFence(error)) return this.#fenced()
     const reason = reasonFor(error, about)
-    if (FOR_GOOD.has(error) || isDenied(error))
-      return new Ended({ kind: 'refused', retryable: false, reason }, undo)
+    if (isForGood(error)) return new Ended({ kind: 'refused', retryable: false, reason }, undo)
     if (isUntaken(error)) return new Ended({ kind: 'refused', retryable: true, reason }, undo)
     return this.#unknown(reason)
   }
@@ -352,28 +374,6 @@ class Attempt {
   #unknown(reason: string): Ended {
     return new Ended({ kind: 'unknown', reason }, false)
   }
-}
-
-/** The broker says that it has not taken the batch, and its number is free. */
-function isUntaken(error: number): boolean {
-  return isTransient(error) || FOR_GOOD.has(error) || isDenied(error) || error === CODES.NOT_ENOUGH_REPLICAS
-}
-
-const FOR_GOOD: ReadonlySet<number> = new Set([
-  CODES.MESSAGE_TOO_LARGE,
-  CODES.RECORD_LIST_TOO_LARGE,
-  CODES.INVALID_RECORD,
-  CODES.INVALID_TOPIC,
-  CODES.UNKNOWN_TOPIC_OR_PARTITION,
-])
-
-function reasonFor(error: number, about: string): string {
-  if (error === CODES.UNKNOWN_TOPIC_OR_PARTITION) return topicUnknown(about)
-  if (error === CODES.MESSAGE_TOO_LARGE || error === CODES.RECORD_LIST_TOO_LARGE) {
-    return `A record for ${about} is over the broker's limit (max.message.bytes of the topic); raise it or make the record smaller.`
-  }
-  const advice = isDenied(error) ? '; grant it to the gateway’s user' : ''
-  return `Kafka answered ${codeName(error)} for ${about}${advice}.`
 }
 
 function reasonOf(commit: Failed): string {

@@ -52,12 +52,14 @@ export async function openWriter(
 
 function createWriter(options: WriterOptions, identity: string, producer: Producer): Writer {
   const parts = new Map<string, PartitionState>()
+  const topicIds = new Map<string, string>()
   let state: 'free' | 'busy' | 'spent' | 'closed' = 'free'
   const decide = async (transaction: Transaction, signal: AbortSignal): Promise<Commit> => {
     const packed = await packOrRefuse(options.topics, transaction)
     if ('kind' in packed) return packed
     signal.throwIfAborted()
-    return await runTransaction({ ...options, identity, producer, parts }, packed, transaction, signal)
+    const context = { ...options, identity, producer, parts, topicIds }
+    return await runTransaction(context, packed, transaction, signal)
   }
   return {
     async transact(transaction, signal) {
