@@ -55,12 +55,14 @@ export function createPositions(db: DatabaseSync): Positions {
 
 const POSITIONS = 'SELECT member_group, part, position, sum FROM positions'
 
+/** In one statement, and so at one moment: a writer may add a position between two. */
+const COUNT = `SELECT name, value, sum, (SELECT count(*) FROM positions) AS found FROM state WHERE name = 'positions'`
+
 function assertPositions(db: DatabaseSync): void {
-  const rows = db.prepare(POSITIONS).all()
-  for (const row of rows) assertRow(db, 'positions', row)
-  const known = readState(db, 'positions')
-  if (rows.length === known) return
-  throw corrupt(db.location(), `it has ${rows.length} positions of groups and not ${known}`)
+  const { found, ...state } = db.prepare(COUNT).get() ?? {}
+  assertRow(db, 'state', state)
+  if (found === state.value) return
+  throw corrupt(db.location(), `it has ${found} positions of groups and not ${state.value}`)
 }
 
 /**
@@ -70,6 +72,7 @@ function assertPositions(db: DatabaseSync): void {
 export function assertBookkeeping(db: DatabaseSync): void {
   for (const name of ['epoch', 'clean', 'positions'] as const) readState(db, name)
   assertPositions(db)
+  for (const row of db.prepare(POSITIONS).all()) assertRow(db, 'positions', row)
   const topics = [...readTopics(db).values()].sort((a, b) => a.firstPart - b.firstPart)
   let parts = 0
   for (const { name, firstPart, partitions } of topics) {

@@ -220,6 +220,28 @@ test('refuses more partitions than it can count, and goes on', async () => {
   await commit(writer, [order('a')])
 })
 
+test('takes no position for lost that a group never had, while other groups get their first', async () => {
+  const folder = freshFolder()
+  const log = await openLog({ folder })
+  const writer = await log.writer('w', NEVER)
+  const reader = openEmbeddedReader({ folder, runtime })
+  const at = { topic: ORDERS.name, partition: 0 }
+  for (let number = 0; number < 60; number += 1) {
+    let isCommitting = true
+    const positions = [{ group: `group-${number}`, position: 1, ...at }]
+    const committing = writer.transact({ records: [], positions }, NEVER).finally(() => {
+      isCommitting = false
+    })
+    while (isCommitting) {
+      for (let round = 0; round < 50; round += 1)
+        expect(await reader.position('nobody', at, NEVER)).toBe(null)
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect(await committing).toMatchObject({ kind: 'committed' })
+  }
+  await reader.close()
+}, 60_000)
+
 test('tells when the thread that writes has died, and takes nothing more [P10]', async () => {
   const died = Promise.withResolvers<string>()
   const folder = freshFolder()
