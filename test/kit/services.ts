@@ -30,7 +30,7 @@ export type Kafka = Readonly<{ address: string }>
 
 /** Brokers of a test's own, to be killed, or with security. */
 export type KafkaBrokers = Readonly<{
-  /** The folder with Kafka's jars. */
+  /** The folder with Kafka's jars, its client's among them. */
   jars: string
   start(options?: Omit<KafkaBrokerOptions, 'jars'>): Promise<KafkaBroker>
 }>
