@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 import { textTable } from '../gateway/cli/text-table.ts'
 import type { GatewayStatus } from '../gateway/gateway.ts'
 import { askGateway, controlPath } from '../gateway/node/control-socket.ts'
@@ -14,9 +15,10 @@ import { ROOT } from './steps.ts'
 /**
  * `npm run demo`: a small trading company's ERP, the gateway and DingTalk, in one process tree and with npm packages
  * only. Plays a few scenes; then the page stays until Ctrl-C. With `--script` it checks each scene, prints what it
- * measured and ends, with a code that tells.
+ * measured and ends, with a code that tells. With `--kafka HOST:PORT` the log is on that broker.
  */
-const isScript = process.argv.includes('--script')
+const { values: asked } = parseArgs({ options: { script: { type: 'boolean' }, kafka: { type: 'string' } } })
+const isScript = asked.script === true
 const folder = mkdtempSync(join(tmpdir(), 'erpgw-demo-'))
 const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 const tell = (line: string) => console.log(line)
@@ -24,7 +26,7 @@ const tell = (line: string) => console.log(line)
 tell('Starting the ERP (PostgreSQL in WebAssembly), DingTalk and the gateway …')
 const [erp, dingtalk] = await Promise.all([startErp(), startDingTalk()])
 const config = join(folder, 'gateway.yaml')
-writeFileSync(config, demoConfig(erp, dingtalk.origin))
+writeFileSync(config, demoConfig(erp, dingtalk.origin, asked.kafka ?? null))
 const gateway = startGateway()
 tell(`DingTalk as on a phone:  ${dingtalk.origin}/`)
 tell(`The gateway's folder:    ${folder}\n`)

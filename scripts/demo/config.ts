@@ -9,17 +9,25 @@ export type Database = Readonly<{
   password?: string
 }>
 
-/** The gateway's config for the demo: the ERP's database on one side, DingTalk on the other. */
-export function demoConfig(erp: Database, dingtalk: string): string {
+/**
+ * The gateway's config for the demo: the ERP's database on one side, DingTalk on the other. `kafka`: `host:port` of a
+ * broker without security that keeps the log, else it is a file.
+ */
+export function demoConfig(erp: Database, dingtalk: string, kafka: string | null = null): string {
   return `# The demo's gateway. Everything in it is what a real one has.
 gateway: demo
 companies:
   001: { name: Example Trading, currency: HKD, zone: Asia/Hong_Kong }
   002: { name: Example Trading Viet Nam, currency: VND, zone: Asia/Ho_Chi_Minh }
 data: ./data
-
+${kafka === null ? '' : log(kafka)}
 ${sources(erp)}
 ${routes(dingtalk)}`
+}
+
+/** Under a prefix of its own: each demo has a new ERP. */
+function log(kafka: string): string {
+  return `log: { driver: kafka, brokers: ["${kafka}"], prefix: demo-${Date.now().toString(36)}. }\n`
 }
 
 function sources(erp: Database): string {
