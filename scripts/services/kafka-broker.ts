@@ -16,6 +16,8 @@ export type KafkaBrokerOptions = Readonly<{
   settings?: Readonly<Record<string, string>>
   /** Beside the one without security: by name (capitals) its protocol, and settings under `listener.name.<name>.`. */
   listeners?: Readonly<Record<string, KafkaListener>>
+  /** Its controller and cluster; without it, it is a cluster of its own. */
+  joins?: KafkaBroker
   /** Users that SCRAM-SHA-256 and SCRAM-SHA-512 know from the start: passwords by name. */
   scram?: Readonly<Record<string, string>>
 }>
@@ -27,8 +29,9 @@ export type KafkaListener = Readonly<{
   settings?: Readonly<Record<string, string>>
 }>
 
-/** A Kafka of one node, broker and controller, that keeps its ports and its data until `stop`. */
+/** A Kafka that keeps its ports and its data until `stop`: broker and controller, or the second broker of another. */
 export interface KafkaBroker {
+  readonly cluster: KafkaClusterName
   /** `host:port` of the listener without security, under `User:ANONYMOUS`, who is a superuser where there are ACLs. */
   readonly address: string
   /** `host:port` of each further listener, by name. */
@@ -44,6 +47,9 @@ export interface KafkaBroker {
   stop(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
+
+/** `controller`: its `host:port`. */
+type KafkaClusterName = Readonly<{ id: string; controller: string }>
 
 const START_MS = 90_000
 const FORMAT_MS = 60_000
@@ -73,19 +79,22 @@ export async function startKafkaBroker(options: KafkaBrokerOptions): Promise<Kaf
   const addresses = Object.fromEntries(
     Object.keys(options.listeners ?? {}).map((name, at) => [name, `127.0.0.1:${others[at]}`]),
   )
+  const cluster = options.joins?.cluster ?? {
+    // A leading dash would read as an option.
+    id: `A${randomBytes(16).toString('base64url').slice(1)}`,
+    controller: `127.0.0.1:${controller}`,
+  }
   try {
-    const settings = settingsOf(options, folder, `127.0.0.1:${controller}`, {
-      PLAINTEXT: address,
-      ...addresses,
-    })
+    const settings = settingsOf(options, folder, cluster.controller, { PLAINTEXT: address, ...addresses })
     writeFileSync(settingsFile, propertiesOf(settings), { mode: 0o600 })
-    await format(options, settingsFile)
+    await format(options, settingsFile, cluster.id)
     await start()
   } catch (error) {
     remove()
     throw error
   }
   return {
+    cluster,
     address,
     addresses,
     start,
@@ -124,13 +133,14 @@ function settingsOf(
       value,
     ]),
   )
+  const isFirst = options.joins === undefined
   return {
-    'process.roles': 'broker,controller',
-    'node.id': '1',
+    'process.roles': isFirst ? 'broker,controller' : 'broker',
+    'node.id': isFirst ? '1' : '2',
     'controller.quorum.voters': `1@${controller}`,
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
-    listeners: [...bound, `CONTROLLER://${controller}`].join(),
+    listeners: [...bound, ...(isFirst ? [`CONTROLLER://${controller}`] : [])].join(),
     'advertised.listeners': told.join(),
     'listener.security.protocol.map': ['PLAINTEXT:PLAINTEXT', 'CONTROLLER:PLAINTEXT', ...protocols].join(),
     'log.dirs': join(folder, 'data'),
@@ -159,15 +169,13 @@ function propertiesOf(settings: Readonly<Record<string, string>>): string {
     .join('')
 }
 
-async function format(options: KafkaBrokerOptions, settingsFile: string): Promise<void> {
+async function format(options: KafkaBrokerOptions, settingsFile: string, cluster: string): Promise<void> {
   const users = Object.entries(options.scram ?? {}).flatMap(([name, password]) =>
     ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) => [
       '--add-scram',
       `${mechanism}=[name=${name},password=${password}]`,
     ]),
   )
-  // A leading dash would read as an option.
-  const cluster = `A${randomBytes(16).toString('base64url').slice(1)}`
   const [command, ...args] = javaOf(options.jars, 'kafka.tools.StorageTool')
   const formatted = await run(
     command,
