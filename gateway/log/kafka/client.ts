@@ -6,6 +6,8 @@ import type { Names } from '../../ports.ts'
  * for every client; a client brings sockets, TLS, SASL with re-authentication, and framing.
  */
 export interface KafkaConnection {
+  /** `host:port` of the broker, for messages. */
+  readonly where: string
   /** False once it was closed by either side; it never comes back. */
   readonly isOpen: boolean
   /**
@@ -34,6 +36,15 @@ export type KafkaAccess = Readonly<{
 
 /** PEM texts; null is the system's own authorities, or no certificate of ours. */
 export type KafkaTls = Readonly<{ ca: string | null; cert: string | null; key: string | null }>
+
+/** As Node takes it. The name that the certificate must have is the client's to give, as an address may not be one. */
+export function tlsOf({ ca, cert, key }: KafkaTls): Readonly<{ ca?: string; cert?: string; key?: string }> {
+  return {
+    ...(ca === null ? {} : { ca }),
+    ...(cert === null ? {} : { cert }),
+    ...(key === null ? {} : { key }),
+  }
+}
 
 export type KafkaSasl = Readonly<{
   mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'

@@ -118,7 +118,7 @@ export class KafkaCluster {
     const find = () =>
       this.ask(FIND_COORDINATOR, { kind, key }, { node: null, use: 'read', timeoutMs: REQUEST_MS })
     const { error, node } = await this.repeat(find, ({ error }) => isTransient(error), REQUEST_MS, signal)
-    if (error !== CODES.NONE) throw refusal(error, `the coordinator of ${kind} ${key}`)
+    if (error !== CODES.NONE) throw refusal(error, kind === 'group' ? `group ${key}` : `writing as ${key}`)
     this.#coordinators.set(`${kind} ${key}`, node)
     return node
   }
@@ -215,7 +215,7 @@ export class KafkaCluster {
     }
     const connection = await connect({ host, port }, ip, access)
     try {
-      await this.#introduce(connection, `${host}:${port}`)
+      await this.#introduce(connection)
     } catch (error) {
       connection.close()
       throw error
@@ -223,19 +223,27 @@ export class KafkaCluster {
     return connection
   }
 
-  /** The first request of a connection: does the broker speak what we speak? */
-  async #introduce(connection: KafkaConnection, where: string): Promise<void> {
-    const { call, encode, decode } = API_VERSIONS
-    const answered = connection.exchange(call, encode(null)).catch((error: unknown) => {
-      if (error instanceof KafkaFault && error.kind === 'login') throw error
-      // So does a broker that is just starting or ending, so that it is tried again.
-      throw new KafkaFault(
-        'unsent',
-        `Kafka at ${where} closed the connection at the first request; if it goes on doing so, it wants TLS, a certificate or a login (log.tls, log.sasl).`,
-        error,
-      )
-    })
-    const { ranges } = decode(await this.#within(this.#options.access.connectMs, connection, call, answered))
+  /** The first requests of a connection: does the broker speak what we speak, and with us? */
+  async #introduce(connection: KafkaConnection): Promise<void> {
+    const { where } = connection
+    const first = async <Request, Answer>(
+      { call, encode, decode }: Message<Request, Answer>,
+      request: Request,
+    ) => {
+      const answer = connection.exchange(call, encode(request)).catch((error: unknown) => {
+        if (error instanceof KafkaFault && error.kind === 'login') throw error
+        // So does a broker that is just starting or ending, so that it is tried again.
+        throw new KafkaFault(
+          'unsent',
+          `Kafka at ${where} closed the connection at the first request; if it goes on doing so, it wants TLS, a certificate or a login (log.tls, log.sasl).`,
+          error,
+        )
+      })
+      return decode(await this.#within(this.#options.access.connectMs, connection, call, answer))
+    }
+    const { ranges } = await first(API_VERSIONS, null)
+    // What a broker speaks it tells to anybody; all else only to those who are in.
+    await first(METADATA, [])
     for (const { name, apiKey, version } of SPOKEN) {
       const range = ranges.find((one) => one.apiKey === apiKey)
       if (range !== undefined && range.min <= version && version <= range.max) continue
@@ -258,7 +266,10 @@ export class KafkaCluster {
     const late = this.#options.runtime.sleep(timeoutMs, over.signal).then(
       () => {
         connection.close()
-        throw new KafkaFault('lost', `Kafka did not answer ${name} within ${timeoutMs} ms.`)
+        throw new KafkaFault(
+          'lost',
+          `Kafka at ${connection.where} did not answer ${name} within ${timeoutMs} ms.`,
+        )
       },
       () => new Promise<never>(() => undefined),
     )

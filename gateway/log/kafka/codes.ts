@@ -112,8 +112,7 @@ export function reasonFor(code: number, about: string): string {
   if (code === CODES.MESSAGE_TOO_LARGE || code === CODES.RECORD_LIST_TOO_LARGE) {
     return `A record for ${about} is over the broker's limit (max.message.bytes of the topic); raise it or make the record smaller.`
   }
-  const advice = isDenied(code) ? '; grant it to the gateway’s user' : ''
-  return `Kafka answered ${codeName(code)} for ${about}${advice}.`
+  return refusal(code, about).message
 }
 
 /** What a broker's refusal means to an operator. `about` is what was asked for: "topic erp.payment.v1". */

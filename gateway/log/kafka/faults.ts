@@ -6,13 +6,29 @@ export function faultOf(error: unknown, where: string, kind: KafkaFaultKind = 'u
   const parts = [...chainOf(error)]
   const login = parts.find(isLogin)
   if (login !== undefined) {
-    return new KafkaFault('login', `Kafka at ${where} does not let the gateway in: ${wordsOf(login)}.`, error)
+    const sentence = `Kafka at ${where} does not let the gateway in: ${wordsOf(login)}; ${adviceFor(login)}.`
+    return new KafkaFault('login', sentence, error)
   }
   const cause = wordsOf(parts.at(-1))
   if (kind === 'lost')
     return new KafkaFault('lost', `The connection to Kafka at ${where} was lost: ${cause}.`, error)
-  return new KafkaFault(kind, `Kafka at ${where} cannot be reached: ${cause}.`, error)
+  const advice = /before secure TLS/.test(cause) ? '; does it speak TLS there (log.tls)?' : '.'
+  return new KafkaFault(kind, `Kafka at ${where} cannot be reached: ${cause}${advice}`, error)
 }
+
+function adviceFor(login: Error): string {
+  const code = codeOf(login)
+  if (ALERT.test(login.message)) return 'it wants a certificate that it trusts (log.tls.cert and log.tls.key)'
+  if (code === 'CERT_HAS_EXPIRED') return 'the broker needs a new certificate'
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    return 'name it as its certificate does, in log.brokers and in its advertised.listeners'
+  }
+  if (isTls(code)) return 'give the certificate of its authority in log.tls.ca'
+  return 'check user, password and mechanism in log.sasl'
+}
+
+/** What the other side says of our certificate, amid words of OpenSSL. */
+const ALERT = /alert ([a-z ]+)/
 
 /** An error of the driver's parts as the one that logs throw. */
 export function asLogError(error: unknown): unknown {
@@ -46,8 +62,13 @@ function isLogin(error: Error): boolean {
   const code = codeOf(error)
   return (
     /AUTHENTICATION|SASL/.test(`${code} ${error.name.toUpperCase()}`) ||
-    /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|UNABLE_TO_|SELF_SIGNED|EPROTO)/.test(code)
+    isTls(code) ||
+    ALERT.test(error.message)
   )
+}
+
+function isTls(code: string): boolean {
+  return /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|UNABLE_TO_|SELF_SIGNED|EPROTO)/.test(code)
 }
 
 function codeOf(error: Error): string {
@@ -58,6 +79,6 @@ function codeOf(error: Error): string {
 function wordsOf(error: Error | undefined): string {
   if (error === undefined) return 'no reason was given'
   const code = codeOf(error)
-  const text = error.message.replace(/\.$/, '')
+  const text = ALERT.exec(error.message)?.[0] ?? error.message.replace(/\.$/, '')
   return code === '' || text.includes(code) ? text : `${text} (${code})`
 }

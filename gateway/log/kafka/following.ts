@@ -35,7 +35,10 @@ export class Following {
     this.#runtime = runtime
   }
 
-  /** From a position on, until the signal aborts. Throws LOG_TRUNCATED where the partition ends before it. */
+  /**
+   * From a position on, until the signal aborts. A broker that is away is an error when it begins, and is waited for
+   * later. Throws LOG_TRUNCATED where the partition ends before the position.
+   */
   async *follow(at: TopicPartition, from: number, signal: AbortSignal): AsyncGenerator<Chunk> {
     const follower = new Follower(at, await this.#start(at, from, signal))
     const wake = () => follower.wake()
@@ -153,7 +156,7 @@ export class Following {
       follower.position = await this.#start(at, position, this.#cluster.closed)
     } else {
       this.#topics.moved(at.topic)
-      throw refusalOf(fetched.error, at)
+      throw refusalOf(fetched.error, at, this.#topics.wire(at.topic))
     }
   }
 }

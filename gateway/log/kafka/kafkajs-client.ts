@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
-import type { ConnectionOptions } from 'node:tls'
-import type { ConnectKafka, KafkaAccess, KafkaConnection } from './client.ts'
+import { isIP } from 'node:net'
+import { type ConnectKafka, type KafkaConnection, tlsOf } from './client.ts'
 import { faultOf } from './faults.ts'
 
 /** A request may wait for others of a group (`rebalanceMs`); the driver has deadlines of its own, far below. */
@@ -25,8 +25,12 @@ export const connectKafkaJs: ConnectKafka = async ({ host, port }, ip, access) =
     requestTimeout: REQUEST_MS_MAX,
     enforceRequestTimeout: true,
     reauthenticationThreshold: REAUTHENTICATE_BEFORE_MS,
-    ssl: tlsOf(host, access),
-    sasl: access.sasl,
+    ssl:
+      access.tls === null
+        ? null
+        : { ...tlsOf(access.tls), ...(isIP(host) === 0 ? { servername: host } : {}) },
+    // A copy: it keeps who logs in, password and all, in the object that it is given.
+    sasl: access.sasl === null ? null : { ...access.sasl },
   })
   connection.setVersions(LOGIN_VERSIONS)
   connection.setSupportAuthenticationProtocol(true)
@@ -48,6 +52,7 @@ const NO_TAGS = Buffer.from([0])
 
 function carry(connection: JsConnection, where: string): KafkaConnection {
   return {
+    where,
     get isOpen() {
       return connection.isConnected()
     },
@@ -75,17 +80,6 @@ function carry(connection: JsConnection, where: string): KafkaConnection {
     },
     close: () => void connection.disconnect().catch(() => undefined),
   }
-}
-
-function tlsOf(host: string, { tls }: KafkaAccess): ConnectionOptions | null {
-  if (tls === null) return null
-  const { ca, cert, key } = tls
-  const own = {
-    ...(ca === null ? {} : { ca }),
-    ...(cert === null ? {} : { cert }),
-    ...(key === null ? {} : { key }),
-  }
-  return { servername: host, ...own }
 }
 
 // ─── what is used of it, which has no types ─────────────────────────────────────────────────────

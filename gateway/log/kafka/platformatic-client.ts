@@ -1,5 +1,6 @@
+import { isIP } from 'node:net'
 import type { Connection, ConnectionOptions, Reader } from '@platformatic/kafka'
-import type { ConnectKafka, KafkaAccess, KafkaConnection, KafkaTls } from './client.ts'
+import { type ConnectKafka, type KafkaAccess, type KafkaConnection, tlsOf } from './client.ts'
 import { faultOf } from './faults.ts'
 
 /** A request may wait for others of a group (`rebalanceMs`); the driver has deadlines of its own, far below. */
@@ -11,14 +12,18 @@ export const connectPlatformatic: ConnectKafka = async ({ host, port }, ip, acce
   // Loaded where it is wanted: 65 MB in every thread.
   const kafka = await import('@platformatic/kafka')
   const connection = new kafka.Connection(access.clientId, optionsOf(host, access))
-  connection.on('error', () => undefined)
+  // What breaks a connection is told apart from the requests that break with it.
+  let failure: Error | null = null
+  connection.on('error', (error) => {
+    failure = error
+  })
   try {
     await connection.connect(ip, port)
   } catch (error) {
     connection.close(() => undefined)
     throw faultOf(error, `${host}:${port}`)
   }
-  return carry(connection, `${host}:${port}`, kafka.Writer)
+  return carry(connection, `${host}:${port}`, kafka.Writer, (error) => failure ?? error)
 }
 
 function optionsOf(host: string, { connectMs, tls, sasl }: KafkaAccess): ConnectionOptions {
@@ -26,7 +31,7 @@ function optionsOf(host: string, { connectMs, tls, sasl }: KafkaAccess): Connect
     connectTimeout: connectMs,
     requestTimeout: REQUEST_MS_MAX,
     maxInflights: IN_FLIGHT_MAX,
-    ...(tls === null ? {} : { tls: tlsOf(tls), tlsServerName: host }),
+    ...(tls === null ? {} : { tls: tlsOf(tls), ...(isIP(host) === 0 ? { tlsServerName: host } : {}) }),
     ...(sasl === null
       ? {}
       : {
@@ -45,8 +50,10 @@ function carry(
   connection: Connection,
   where: string,
   Writer: typeof import('@platformatic/kafka').Writer,
+  causeOf: (error: Error | null) => Error | null,
 ): KafkaConnection {
   return {
+    where,
     get isOpen() {
       return connection.isConnected()
     },
@@ -54,7 +61,9 @@ function carry(
       new Promise((resolve, reject) => {
         const payload = () => Writer.create().append(body)
         const done = (error: Error | null, answer?: Buffer) =>
-          error === null && answer !== undefined ? resolve(answer) : reject(faultOf(error, where, 'lost'))
+          error === null && answer !== undefined
+            ? resolve(answer)
+            : reject(faultOf(causeOf(error), where, 'lost'))
         connection.send(apiKey, version, payload, bodyOf, isFlexible, isFlexible, done)
       }),
     close: () => void connection.close(() => undefined),
@@ -63,12 +72,4 @@ function carry(
 
 function bodyOf(_correlation: number, _apiKey: number, _version: number, reader: Reader): Buffer {
   return reader.buffer.slice(reader.position)
-}
-
-function tlsOf({ ca, cert, key }: KafkaTls): NonNullable<ConnectionOptions['tls']> {
-  return {
-    ...(ca === null ? {} : { ca }),
-    ...(cert === null ? {} : { cert }),
-    ...(key === null ? {} : { key }),
-  }
 }

@@ -50,7 +50,7 @@ export class Reading {
       SETTLE_MS,
       signal,
     )
-    if (error !== CODES.NONE) throw refusalOf(error, at)
+    if (error !== CODES.NONE) throw refusalOf(error, at, this.#topics.wire(at.topic))
     return offset
   }
 
@@ -112,14 +112,14 @@ export class Reading {
       const target = { node, use: 'read', timeoutMs: REQUEST_MS } as const
       const answer = decodeFetched(await this.#cluster.exchange(FETCH, body, target))
       const [fetched] = answer.partitions
-      if (fetched === undefined) throw refusalOf(answer.error, at)
+      if (fetched === undefined) throw refusalOf(answer.error, at, this.#topics.wire(at.topic))
       if (fetched.error !== CODES.NONE) this.#topics.moved(at.topic)
       return fetched
     }
     const answered = this.#cluster.repeat(ask, ({ error }) => isTransient(error), SETTLE_MS, signal)
     const fetched = await untilAborted(answered, signal)
     if (fetched.error !== CODES.NONE && fetched.error !== CODES.OFFSET_OUT_OF_RANGE)
-      throw refusalOf(fetched.error, at)
+      throw refusalOf(fetched.error, at, this.#topics.wire(at.topic))
     return fetched
   }
 }
@@ -146,8 +146,9 @@ function positionAfter(records: readonly LogRecord[]): number {
   return (records.at(-1)?.offset ?? -1) + 1
 }
 
-export function refusalOf(error: number, { topic, partition }: TopicPartition): LogError {
+/** `wire`: the topic's name in the cluster, which whoever grants something needs. */
+export function refusalOf(error: number, { topic, partition }: TopicPartition, wire: string): LogError {
   if (error === CODES.UNKNOWN_TOPIC_OR_PARTITION)
     return new LogError('LOG_TOPIC_UNKNOWN', topicUnknown(topic))
-  return refusal(error, `partition ${partition} of ${topic}`)
+  return refusal(error, `partition ${partition} of topic ${wire}`)
 }

@@ -131,7 +131,7 @@ class Attempt {
         ({ error }) => error !== CODES.NONE && error !== CODES.OPERATION_NOT_ATTEMPTED,
       )
       // All of them are added, or none.
-      if (failed !== undefined) throw this.#refused(failed.error, failed.topic, false)
+      if (failed !== undefined) throw this.#refused(failed.error, `topic ${failed.topic}`, false)
     }
     for (const group of new Set(positions.map((one) => this.#context.topics.wire(one.group)))) {
       const { error } = await this.#decided(
@@ -172,7 +172,7 @@ class Attempt {
     const worst = failed.find(({ answer }) => !isUntaken(answer.error)) ?? failed[0]
     if (worst === undefined) return answers.flat()
     this.#context.topics.moved(worst.write.topic)
-    throw this.#refused(worst.answer.error, `${worst.write.wire}/${worst.write.partition}`, true)
+    throw this.#refused(worst.answer.error, `topic ${worst.write.wire}`, true)
   }
 
   async #produceTo(
