@@ -12,7 +12,7 @@ import { createProcessNames, createProcessSecrets } from './node/process-ports.t
 import { createProjections } from './node/projection.ts'
 import { createRuntime } from './node/runtime.ts'
 import type { ThreadCommand, ThreadReport, ThreadSettings } from './node/threads.ts'
-import { createRedactor } from './redactor.ts'
+import { createRedactor, redactAll } from './redactor.ts'
 import { createTasks, type Logger } from './runtime.ts'
 import { sourceOptions } from './wiring.ts'
 
@@ -23,9 +23,10 @@ const settings = workerData as ThreadSettings
 const sources = new Map<string, Readonly<{ source: Source; stopping: AbortController }>>()
 
 const tell = (report: ThreadReport) => parentPort?.postMessage(report)
+// Secrets are read in this thread, so the main thread does not know them: they are taken out before anything crosses.
 const redactor = createRedactor()
 const report = (level: 'info' | 'warn' | 'error') => (message: string, fields: object) =>
-  tell({ kind: 'log', level, message: redactor.redact(message), fields: redacted(fields) })
+  tell({ kind: 'log', level, message: redactor.redact(message), fields: redactAll(redactor, fields) })
 const logger: Logger = { info: report('info'), warn: report('warn'), error: report('error') }
 const runtime = createRuntime()
 const files = createFiles()
@@ -45,6 +46,13 @@ const ports: SourcePorts = {
   names,
 }
 const language = loadLanguage(files, settings.packageFolder)
+
+// What nobody catches (a driver's own timer) would reach the main thread as it is, secrets in it.
+process.on('uncaughtException', (error) => {
+  logger.error('A bug ended the thread.', { reason: error.message, stack: error.stack ?? null })
+  for (const source of sources.keys()) tell({ kind: 'ended', source, reason: textOf(error) })
+  process.exit(1)
+})
 
 parentPort?.on('message', (command: ThreadCommand) => {
   switch (command.kind) {
@@ -78,7 +86,7 @@ async function answer({ id, source, request }: Extract<ThreadCommand, { kind: 'r
   try {
     const running = sources.get(source)
     if (running === undefined) throw new VerbRefused(`Source ${source} is not running.`)
-    tell({ kind: 'answer', id, value: redacted(await running.source.request(request)) })
+    tell({ kind: 'answer', id, value: redactAll(redactor, await running.source.request(request)) })
   } catch (error) {
     const isVerbRefused = error instanceof VerbRefused
     tell({ kind: 'refused', id, message: textOf(error), isVerbRefused })
@@ -94,13 +102,4 @@ function openLog({ config, log }: ThreadSettings): Log {
 
 function textOf(error: unknown): string {
   return redactor.redact(error instanceof Error ? error.message : String(error))
-}
-
-/** Secrets were read in this thread, so the main thread does not know them: they are taken out before they cross. */
-function redacted<Value>(value: Value): Value {
-  if (typeof value === 'string') return redactor.redact(value) as Value
-  if (Array.isArray(value)) return value.map(redacted) as Value
-  if (typeof value !== 'object' || value === null) return value
-  const entries = Object.entries(value).map(([name, inner]) => [name, redacted(inner)] as const)
-  return Object.fromEntries(entries) as Value
 }

@@ -28,9 +28,9 @@ function jsonLogger({ write, redactor }: LoggerOptions): Logger {
     { write: (line: string) => write(printableJson(redactor.redact(line))) },
   )
   return {
-    info: (message, fields = {}) => logger.info(fields, sanitise(message)),
-    warn: (message, fields = {}) => logger.warn(fields, sanitise(message)),
-    error: (message, fields = {}) => logger.error(fields, sanitise(message)),
+    info: (message, fields = {}) => logger.info(fields, sanitise(redactor.redact(message))),
+    warn: (message, fields = {}) => logger.warn(fields, sanitise(redactor.redact(message))),
+    error: (message, fields = {}) => logger.error(fields, sanitise(redactor.redact(message))),
   }
 }
 

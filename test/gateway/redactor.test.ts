@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { createRedactor, REDACTED } from '../../gateway/redactor.ts'
+import { sanitise } from '../../gateway/sanitise.ts'
 
 const SECRETS = [
   'hunter2',
@@ -17,10 +18,16 @@ const SLIPS: Readonly<Record<string, (secret: string) => string>> = {
   'as it is': (secret) => `login failed for reader/${secret}@k3db`,
   'in JSON': (secret) => JSON.stringify({ user: 'reader', password: secret }),
   'in a URL': (secret) => `https://oapi.example/robot/send?access_token=${encodeURIComponent(secret)}&x=1`,
+  'in JSON inside JSON': (secret) => JSON.stringify({ body: JSON.stringify({ password: secret }) }),
+  'in JSON inside a URL': (secret) => `?body=${encodeURIComponent(JSON.stringify({ password: secret }))}`,
+  'in a URL of small letters': (secret) =>
+    `?p=${encodeURIComponent(secret).replace(/%../g, (code) => code.toLowerCase())}`,
   'in a form': (secret) => new URLSearchParams({ client_secret: secret }).toString(),
   'in base64': (secret) => `token ${Buffer.from(secret).toString('base64')}`,
   'in base64url': (secret) => `token ${Buffer.from(secret).toString('base64url')}`,
   'in hexadecimal': (secret) => `<${Buffer.from(secret).toString('hex')}>`,
+  'in capital hexadecimal': (secret) => `<${Buffer.from(secret).toString('hex').toUpperCase()}>`,
+  'made safe for a terminal': (secret) => `login failed: ${sanitise(secret)}`,
   'twice in a stack': (secret) => new Error(`bad ${secret}, really ${secret}`).stack ?? '',
 }
 
@@ -49,6 +56,14 @@ test('blanks single lines of a key, and not the frame that every key has', () =>
   const redactor = createRedactor(SECRETS)
   expect(redactor.redact('near BKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj')).toBe(`near ${REDACTED}`)
   expect(redactor.redact('expected -----BEGIN PRIVATE KEY-----')).toBe('expected -----BEGIN PRIVATE KEY-----')
+})
+
+test('blanks the token of a robot that stands in an address, also where it stands alone', () => {
+  const token = 'x/y+z=0123456789abcdef'
+  const redactor = createRedactor([
+    `https://oapi.example/robot/send?access_token=${encodeURIComponent(token)}&v=1`,
+  ])
+  expect(redactor.redact(`token ${token} is not exist, v=1`)).toBe(`token ${REDACTED} is not exist, v=1`)
 })
 
 test('blanks the longer of two secrets that begin alike', () => {
