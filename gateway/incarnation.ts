@@ -54,6 +54,7 @@ export function incarnate(ports: Ports, options: IncarnationOptions): Incarnatio
         list: (path) => gate.now('files', 'list', () => ports.files.list(path)),
       },
       secrets: { read: (reference) => gate.now('secrets', 'read', () => ports.secrets.read(reference)) },
+      redactor: ports.redactor,
       names: gatedNames(ports.names, gate),
     },
     crash: gate.crash,

@@ -25,7 +25,7 @@ import { createProcessNames, createProcessSecrets } from './node/process-ports.t
 import { createMemoryProjection } from './node/projection.ts'
 import { createRuntime } from './node/runtime.ts'
 import { createThreadHosts, type ThreadOptions } from './node/threads.ts'
-import { createRedactor } from './redactor.ts'
+import { createRedactor, redactAll } from './redactor.ts'
 import { createTasks, type Failpoints, isAbort, type Logger, NO_FAILPOINTS, type Tasks } from './runtime.ts'
 import { feedEntities, sourceOptions } from './wiring.ts'
 
@@ -136,7 +136,8 @@ async function openGateway(config: Config, language: Language): Promise<OpenGate
   }
   const { log } = opened
   const names = createProcessNames(config)
-  const ports = { runtime, tasks, logger, failpoints, log, secrets, http: createHttp({ names, runtime }) }
+  const http = createHttp({ names, runtime })
+  const ports = { runtime, tasks, logger, failpoints, log, secrets, redactor, http }
   const templates = language.templates()
   const { compileCondition } = language
   const publisher =
@@ -148,7 +149,9 @@ async function openGateway(config: Config, language: Language): Promise<OpenGate
     gateway,
     logger,
     async serve() {
-      server = await serveControlSocket(socketOf(config), (request) => serveControl(gateway, request))
+      server = await serveControlSocket(socketOf(config), async (request) =>
+        redactAll(redactor, await serveControl(gateway, request)),
+      )
     },
     async close() {
       await server?.close()

@@ -1,4 +1,5 @@
 import type { Log } from './log/port.ts'
+import type { Redactor } from './redactor.ts'
 import type { Failpoints, History, Logger, Runtime, Tasks } from './runtime.ts'
 
 /**
@@ -17,6 +18,7 @@ export type Ports = Readonly<{
   http: Http
   files: Files
   secrets: Secrets
+  redactor: Redactor
   names: Names
 }>
 

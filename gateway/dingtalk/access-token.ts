@@ -1,4 +1,5 @@
 import type { Http } from '../ports.ts'
+import { createRedactor } from '../redactor.ts'
 import type { Runtime } from '../runtime.ts'
 import { readNew, type Verdict } from './answers.ts'
 import { post, type Silence } from './exchange.ts'
@@ -8,6 +9,8 @@ export type AccessTokens = Readonly<{
   get(deadline: bigint, signal: AbortSignal): Promise<Readonly<{ kind: 'ok'; token: string }> | NoToken>
   /** DingTalk no longer accepts this one. */
   drop(token: string): void
+  /** The text without the token in use and the one before it; older ones end, and are not kept for ever. */
+  redact(text: string): string
 }>
 
 /** Why there is no token: nothing of the call that needed it was sent. */
@@ -23,6 +26,8 @@ export function createAccessTokens(
   }>,
 ): AccessTokens {
   let held: Readonly<{ token: string; until: bigint }> | null = null
+  let last: string | null = null
+  let hiding = createRedactor()
   let asking: ReturnType<AccessTokens['get']> | null = null
   const ask: AccessTokens['get'] = async (deadline, signal) => {
     const { api, clientId, clientSecret, http, runtime } = options
@@ -37,6 +42,8 @@ export function createAccessTokens(
     if (typeof accessToken !== 'string' || typeof expireIn !== 'number') {
       return { kind: 'unclear', reason: 'The answer to the request for an access token holds none' }
     }
+    hiding = createRedactor(last === null ? [accessToken] : [accessToken, last])
+    last = accessToken
     held = {
       token: accessToken,
       until: asked + BigInt(Math.floor((expireIn - MARGIN_S) * 1_000)) * 1_000_000n,
@@ -54,6 +61,7 @@ export function createAccessTokens(
     drop(token) {
       if (held?.token === token) held = null
     },
+    redact: (text) => hiding.redact(text),
   }
 }
 

@@ -1,6 +1,4 @@
-import { sanitise } from '../sanitise.ts'
-
-/** What an answer of DingTalk means, whatever HTTP status it came with. */
+/** What an answer of DingTalk means, whatever HTTP status it came with. `reason` is in the service's own words. */
 export type Verdict = Readonly<
   | { kind: 'ok'; body: Body }
   /** Not carried out: the access token is not accepted. */
@@ -25,7 +23,7 @@ export function readNew(status: number, text: string): Verdict {
   // A path that the gateway does not know is answered in the old form with HTTP 200.
   if (code === undefined && errcode !== undefined) return readOld(status, text)
   if (typeof code !== 'string') return status < 400 ? parsed : byStatus(status, 'without a code')
-  const reason = `${code}: ${plain(message)}`
+  const reason = `${code}: ${String(message ?? '')}`
   const known = byCode(code, reason, NEW_CODES)
   if (known !== null) return known
   // "system.busy" and "systemBusy" come with 429 (not taken) and with 5xx (who knows): here the status tells.
@@ -46,7 +44,7 @@ export function readOld(status: number, text: string): Verdict {
   if (String(errcode) === '0') return parsed
   const isWrapped = String(errcode) === '88' && (typeof subCode === 'string' || typeof subCode === 'number')
   const code = String(isWrapped ? subCode : errcode)
-  const reason = `${code}: ${plain(isWrapped ? (subMessage ?? errmsg) : errmsg)}`
+  const reason = `${code}: ${String((isWrapped ? (subMessage ?? errmsg) : errmsg) ?? '')}`
   return byCode(code, reason, OLD_CODES) ?? { kind: 'refused', code, reason }
 }
 
@@ -147,11 +145,4 @@ function parseObject(text: string): Body | null {
   } catch {
     return null
   }
-}
-
-const REASON_CHARACTERS_MAX = 300
-
-/** What the service says of itself, fit for one line of a record. */
-function plain(message: unknown): string {
-  return sanitise(String(message ?? '').slice(0, REASON_CHARACTERS_MAX))
 }

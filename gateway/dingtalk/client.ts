@@ -1,6 +1,8 @@
 import { createHmac } from 'node:crypto'
 import type { Http } from '../ports.ts'
+import type { Redactor } from '../redactor.ts'
 import type { Runtime } from '../runtime.ts'
+import { sanitise } from '../sanitise.ts'
 import { type AccessTokens, createAccessTokens } from './access-token.ts'
 import { type Body, readNew, readOld, type Verdict } from './answers.ts'
 import { post, type Silence } from './exchange.ts'
@@ -54,10 +56,13 @@ export function createDingTalkClient(
     app: App | null
     http: Http
     runtime: Pick<Runtime, 'mono' | 'wall'>
+    redactor: Redactor
   }>,
 ): DingTalkClient {
-  const { api, oapi, app, http, runtime } = options
+  const { api, oapi, app, http, runtime, redactor } = options
   const tokens = app === null ? null : createAccessTokens({ api, ...app, http, runtime })
+  const hide = (text: string) => redactor.redact(tokens === null ? text : tokens.redact(text))
+  const told = async (call: Promise<Sent>) => withPlainReason(await call, hide)
   const appCall = (path: string, body: (robotCode: string) => Body, deadline: bigint, signal: AbortSignal) =>
     app === null || tokens === null
       ? Promise.resolve<Sent>({
@@ -65,7 +70,7 @@ export function createDingTalkClient(
           code: 'NO_APP',
           reason: 'dingtalk.app is not configured, or a secret that it refers to is not there',
         })
-      : callApp({ http, runtime, tokens, url: api + path, body: body(app.robotCode), deadline }, signal)
+      : told(callApp({ http, runtime, tokens, url: api + path, body: body(app.robotCode), deadline }, signal))
   return {
     sendToUsers: (userIds, message, deadline, signal) =>
       appCall(
@@ -81,23 +86,49 @@ export function createDingTalkClient(
         deadline,
         signal,
       ),
-    async sendToWebhook(webhook, msgUuid, message, deadline, signal) {
-      const query = new URLSearchParams({ access_token: webhook.token })
-      if (webhook.secret !== null) {
-        const timestamp = String(runtime.wall())
-        query.set('timestamp', timestamp)
-        query.set('sign', signWebhook(webhook.secret, timestamp))
-      }
-      const url = `${oapi}/robot/send?${query}`
-      const body = webhookBody(msgUuid, message)
-      const answer = await post({ http, runtime, url, headers: {}, body, deadline }, signal)
-      if (answer.kind !== 'answered') return silent(answer)
-      const verdict = readOld(answer.status, answer.body)
-      if (verdict.kind === 'ok') return { kind: 'sent', reference: null, left: new Map() }
-      // A webhook carries its own token: there is none to renew.
-      return verdict.kind === 'token' ? { kind: 'refused', code: 'TOKEN', reason: verdict.reason } : verdict
-    },
+    sendToWebhook: (webhook, msgUuid, message, deadline, signal) =>
+      told(
+        callWebhook({ http, runtime, oapi, webhook, body: webhookBody(msgUuid, message), deadline }, signal),
+      ),
   }
+}
+
+/**
+ * What DingTalk, or whoever answers in its place, says of itself becomes part of a record: without what it was sent and
+ * repeats, fit for one line, and not cut before, since half a secret is not known for one.
+ */
+function withPlainReason(sent: Sent, hide: (text: string) => string): Sent {
+  if (sent.kind === 'sent') return sent
+  const reason = sanitise(hide(sent.reason).slice(0, REASON_CHARACTERS_MAX))
+  return sent.kind === 'refused' ? { ...sent, code: hide(sent.code), reason } : { ...sent, reason }
+}
+
+const REASON_CHARACTERS_MAX = 300
+
+async function callWebhook(
+  call: Readonly<{
+    http: Http
+    runtime: Pick<Runtime, 'mono' | 'wall'>
+    oapi: string
+    webhook: Parameters<DingTalkClient['sendToWebhook']>[0]
+    body: Body
+    deadline: bigint
+  }>,
+  signal: AbortSignal,
+): Promise<Sent> {
+  const { runtime, oapi, webhook } = call
+  const query = new URLSearchParams({ access_token: webhook.token })
+  if (webhook.secret !== null) {
+    const timestamp = String(runtime.wall())
+    query.set('timestamp', timestamp)
+    query.set('sign', signWebhook(webhook.secret, timestamp))
+  }
+  const answer = await post({ ...call, url: `${oapi}/robot/send?${query}`, headers: {} }, signal)
+  if (answer.kind !== 'answered') return silent(answer)
+  const verdict = readOld(answer.status, answer.body)
+  if (verdict.kind === 'ok') return { kind: 'sent', reference: null, left: new Map() }
+  // A webhook carries its own token: there is none to renew.
+  return verdict.kind === 'token' ? { kind: 'refused', code: 'TOKEN', reason: verdict.reason } : verdict
 }
 
 /** Base64; whoever puts it into a query encodes it once. */

@@ -12,7 +12,7 @@ import type { Work } from './work.ts'
 
 export type PublisherOptions = Readonly<{
   config: Config
-  ports: Pick<Ports, 'runtime' | 'tasks' | 'logger' | 'failpoints' | 'log' | 'http' | 'secrets'>
+  ports: Pick<Ports, 'runtime' | 'tasks' | 'logger' | 'failpoints' | 'log' | 'http' | 'secrets' | 'redactor'>
   templates: Templates
   compileCondition: CompileCondition
 }>
@@ -58,6 +58,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       app: directory.app,
       http: ports.http,
       runtime: ports.runtime,
+      redactor: ports.redactor,
     }),
     governor: createGovernor(ports.runtime),
     progress: board.put,

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { type Incarnation, incarnate, type PortCall, Revoked } from '../../gateway/incarnation.ts'
 import type { Log, LogRecord, Writer } from '../../gateway/log/port.ts'
 import type { Ports } from '../../gateway/ports.ts'
+import { createRedactor } from '../../gateway/redactor.ts'
 import { createTasks, type HistoryEntry, NO_FAILPOINTS } from '../../gateway/runtime.ts'
 import { EPOCH_MS, type SimulatedRuntime, simulatedRuntime } from '../kit/simulated-runtime.ts'
 
@@ -41,6 +42,7 @@ function scene(): Scene {
     },
     files: { read: () => null, list: () => null },
     secrets: { read: () => 'hidden' },
+    redactor: createRedactor(),
     names: { resolve: async () => null },
   }
   return {

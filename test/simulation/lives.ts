@@ -4,6 +4,7 @@ import type { LaneMutation } from '../../gateway/lane/lane-options.ts'
 import { LogError } from '../../gateway/log/errors.ts'
 import type { MemoryLog } from '../../gateway/log/memory.ts'
 import type { Http, Ports } from '../../gateway/ports.ts'
+import { createRedactor } from '../../gateway/redactor.ts'
 import { createTasks, type HistoryEntry, NO_FAILPOINTS } from '../../gateway/runtime.ts'
 import type { Random } from '../kit/random.ts'
 import type { SimulatedRuntime } from '../kit/simulated-runtime.ts'
@@ -172,6 +173,7 @@ function startLife(
     http,
     files: { read: () => null, list: () => null },
     secrets: { read: () => null },
+    redactor: createRedactor(),
     names: { resolve: async () => null },
   }
   let callsLeft = life.callsLeft

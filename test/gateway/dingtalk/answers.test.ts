@@ -119,8 +119,3 @@ test('reads an old error on the new host, as it comes for an unknown path', () =
     code: '404',
   })
 })
-
-test('shows a message of the service without characters that move a cursor', () => {
-  const verdict = readNew(400, json({ code: 'x', message: 'a\u001b[2Jb\nc\u202e' }))
-  expect(verdict).toMatchObject({ reason: 'x: a\\x1b[2Jb\\nc\\u202e' })
-})

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { createDingTalkClient, type DingTalkClient, signWebhook } from '../../../gateway/dingtalk/client.ts'
 import type { HttpAnswer, HttpRequest } from '../../../gateway/ports.ts'
+import { createRedactor } from '../../../gateway/redactor.ts'
 import { createWorld, settled, VIRTUAL_ORIGIN, virtualHttp, type World } from './world.ts'
 
 const APP = { clientId: 'dingdemoclient', clientSecret: 'demo-client-secret', robotCode: 'dingdemoclient' }
@@ -18,6 +19,7 @@ function clientOf(
     app: APP,
     http: virtualHttp(world.time, world.dingtalk),
     runtime: world.time.runtime,
+    redactor: createRedactor([WEBHOOK.token, WEBHOOK.secret, APP.clientSecret]),
     ...options,
   })
 }
@@ -162,4 +164,53 @@ test('shows no credential in anything that it says of a failure', async () => {
     }
   }
   expect(requests).toHaveLength(12)
+})
+
+describe('who answers with what was sent', () => {
+  const sent = ({ url, headers, body }: HttpRequest) =>
+    `${JSON.stringify(headers)} ${new URL(url).searchParams.get('access_token')} ${body} ${url}`
+  const refusals = {
+    plainly: sent,
+    'in a URL': (request: HttpRequest) => encodeURIComponent(sent(request)),
+    'so far behind that it is cut': (request: HttpRequest) => `${'.'.repeat(285)}${sent(request)}`,
+  }
+
+  test.each(Object.entries(refusals))('%s has no credential of it recorded', async (_, words) => {
+    const world = await createWorld()
+    const virtual = virtualHttp(world.time, world.dingtalk)
+    const http = {
+      async send(request: HttpRequest, inner: AbortSignal): Promise<HttpAnswer> {
+        if (request.url.endsWith('/accessToken') && isKind) return virtual.send(request, inner)
+        const [errmsg, message] = [words(request), words(request)]
+        const body = JSON.stringify(
+          request.url.includes('/robot/send') ? { errcode: 310_000, errmsg } : { code: 'odd', message },
+        )
+        return { kind: 'answered', status: 400, headers: {}, body }
+      },
+    }
+    let isKind = false
+    const client = clientOf(world, { http })
+    const told = [
+      await client.sendToWebhook(WEBHOOK, 'u', MESSAGE, inTime(world), signal),
+      await client.sendToUsers(['1'], MESSAGE, inTime(world), signal),
+    ]
+    isKind = true
+    told.push(await settled(world, client.sendToUsers(['1'], MESSAGE, inTime(world), signal)))
+    const [token = ''] = [...world.dingtalk.tokens.values()].map((held) => held.token)
+    expect(token).not.toBe('')
+    for (const secret of [WEBHOOK.token, APP.clientSecret, token]) {
+      expect(JSON.stringify(told)).not.toContain(secret.slice(0, 12))
+    }
+    expect(told.map(({ kind }) => kind)).toEqual(['refused', 'refused', 'refused'])
+  })
+
+  test('is shown in one line, without characters that move a cursor', async () => {
+    const world = await createWorld()
+    const body = JSON.stringify({ errcode: 310_000, errmsg: 'a\u001b[2Jb\nc\u202e' })
+    const http = {
+      send: async (): Promise<HttpAnswer> => ({ kind: 'answered', status: 200, headers: {}, body }),
+    }
+    const told = await clientOf(world, { http }).sendToWebhook(WEBHOOK, 'u', MESSAGE, inTime(world), signal)
+    expect(told).toMatchObject({ reason: '310000: a\\x1b[2Jb\\nc\\u202e' })
+  })
 })

@@ -3,6 +3,7 @@ import { createPublisher } from '../../../gateway/dingtalk/publisher.ts'
 import { createMemoryLog, type MemoryLog } from '../../../gateway/log/memory.ts'
 import { createHttp } from '../../../gateway/node/http.ts'
 import { createRuntime } from '../../../gateway/node/runtime.ts'
+import { createRedactor } from '../../../gateway/redactor.ts'
 import { createTasks, NO_FAILPOINTS } from '../../../gateway/runtime.ts'
 import { DEFAULT_KEEP, topicSpecs } from '../../../gateway/topics.ts'
 import { type DingTalk, startDingTalk } from '../../lab/dingtalk/server.ts'
@@ -58,6 +59,7 @@ async function publish(): Promise<void> {
       log: log.connect(),
       http: createHttp({ names, runtime }),
       secrets: secretsFor(dingtalk.origin),
+      redactor: createRedactor(),
     },
   })
   const running = publisher.run(stop.signal)

@@ -13,6 +13,7 @@ import { createMemoryLog, type MemoryLog } from '../../../gateway/log/memory.ts'
 import type { MemoryFaults } from '../../../gateway/log/memory-faults.ts'
 import type { Log } from '../../../gateway/log/port.ts'
 import type { Files, Http, Ports } from '../../../gateway/ports.ts'
+import { createRedactor } from '../../../gateway/redactor.ts'
 import { createTasks, type Failpoints, NO_FAILPOINTS, NO_HISTORY } from '../../../gateway/runtime.ts'
 import { DEFAULT_KEEP, entityTopic, TOPICS, topicSpecs } from '../../../gateway/topics.ts'
 import { type SimulatedRuntime, simulatedRuntime } from '../../kit/simulated-runtime.ts'
@@ -261,6 +262,7 @@ export async function createWorld(seed = 'publisher', faults: MemoryFaults = {})
       http: http ?? virtualHttp(time, dingtalk),
       files: FILES,
       secrets: secretsFor(VIRTUAL_ORIGIN),
+      redactor: createRedactor(),
       names: { resolve: async () => null },
     }),
     options: (config, ports) => ({ config, ports, templates: TEMPLATES, compileCondition }),
