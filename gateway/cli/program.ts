@@ -169,7 +169,7 @@ function addRejects(erpgw: Command, world: World, configOf: () => string, ended:
       .description('show records that could not be understood, newest last')
       .option('-n, --limit <count>', 'how many', count, 20)
       .option('--open', 'only those that are still open')
-      .option('--raw', 'with the raw bytes of the source')
+      .option('--raw', 'with the raw bytes of the source; what a terminal would obey is shown as \\xNN')
       .action(async ({ limit, open, raw }: { limit: number; open?: boolean; raw?: boolean }) =>
         ended(await showRejects(world, configOf(), { limit, open: open === true, raw: raw === true })),
       ),

@@ -1,5 +1,6 @@
 import type { OnceResult } from '../gateway.ts'
 import { isAbort } from '../runtime.ts'
+import { sanitise } from '../sanitise.ts'
 import { readConfiguration } from './configuration.ts'
 import { CommandFailure, EXIT } from './failure.ts'
 import { LANE_HEADINGS, laneRows } from './lane-rows.ts'
@@ -55,6 +56,6 @@ function report(world: World, { lanes, trouble }: OnceResult): number {
     ...(trouble === null ? [] : [trouble]),
   ]
   throw new CommandFailure(
-    `Not everything went through:\n${reasons.map((reason) => `  ${reason}`).join('\n')}`,
+    `Not everything went through:\n${reasons.map((reason) => `  ${sanitise(reason)}`).join('\n')}`,
   )
 }

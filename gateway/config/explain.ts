@@ -1,5 +1,7 @@
 import { Document, type Node, Pair, Scalar, YAMLMap, YAMLSeq } from 'yaml'
 import { formatDuration } from '../../adapters/shared/settings.ts'
+import { printableJson } from '../json-text.ts'
+import { sanitise } from '../sanitise.ts'
 import { type Path, pathText, YAML_SCHEMA } from './document.ts'
 import { branchOf, configJsonSchema, isGroup, type JsonSchema, memberOf } from './json-schema.ts'
 import type { Loaded } from './load.ts'
@@ -13,7 +15,8 @@ export function explainConfig(loaded: Loaded, adapters: readonly ConfigAdapter[]
   const document = new Document(null, YAML_SCHEMA)
   const explained = explain(configJsonSchema(adapters), loaded.written, [], inheritedBy(loaded))
   document.contents = explained as typeof document.contents
-  return document.toString({ lineWidth: 0 })
+  // Between double quotes, escapes of YAML are those of JSON.
+  return printableJson(document.toString({ lineWidth: 0, doubleQuotedMinMultiLineLength: Infinity }))
 }
 
 /** A setting that nobody wrote, because it comes from another one; by the path of the group that it is in. */
@@ -56,7 +59,7 @@ function explain(schema: JsonSchema, written: unknown, path: Path, inherited: In
   }
   if (!isGroup(written)) return leaf(written)
   const group = new YAMLMap()
-  const add = (key: string, value: Node) => void group.items.push(new Pair(new Scalar(key), value))
+  const add = (key: string, value: Node) => void group.items.push(new Pair(leaf(key), value))
   for (const [key, value] of Object.entries(written)) {
     add(key, explain(memberOf(branch, key), value, [...path, key], inherited))
   }
@@ -86,6 +89,9 @@ function remarked(value: unknown, remark: string): Node {
 function leaf(value: unknown): Node {
   const text = typeof value === 'number' ? String(value) : value
   const node = new Document(null, YAML_SCHEMA).createNode(text, { flow: true })
-  if (node instanceof Scalar && typeof text === 'string' && text.includes('\n')) node.type = 'BLOCK_LITERAL'
+  if (node instanceof Scalar && typeof text === 'string' && sanitise(text) !== text) {
+    const isLines = sanitise(text.replaceAll('\n', '')) === text.replaceAll('\n', '')
+    node.type = isLines ? 'BLOCK_LITERAL' : 'QUOTE_DOUBLE'
+  }
   return node
 }

@@ -3,6 +3,7 @@ import { chmodSync, rmSync } from 'node:fs'
 import { createConnection, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import type { ControlAnswer, ControlRequest } from '../control/protocol.ts'
+import { printableJson } from '../json-text.ts'
 
 /** A request or answer is one line of JSON; longer ones are refused. */
 const LINE_BYTES_MAX = 8_000_000
@@ -40,7 +41,8 @@ export async function serveControlSocket(
     readLine(socket)
       .then(async (line) => {
         const answer = await serve(parse(line))
-        socket.end(`${JSON.stringify(answer)}\n`)
+        // People also look at it with tools of their own, on a terminal.
+        socket.end(`${printableJson(JSON.stringify(answer))}\n`)
       })
       .catch(() => socket.destroy())
   })

@@ -29,6 +29,14 @@ test('marks what nobody wrote, and says where it comes from', () => {
     expect(explained).toContain(`${line}\n`)
 })
 
+test('escapes what would act on a terminal, and still loads to the same', () => {
+  const evil = ' \x1b[2J\x9b\x07\r\n\x7f\u202e\u200b\u{e0041}"\\end'
+  const yaml = GOOD.replace('name: Example Trading', () => `name: ${JSON.stringify(evil)}`)
+  const explained = explainConfig(loadWell(yaml), adapters)
+  expect(explained).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u202e]/)
+  expect(loadWell(explained).config).toEqual(loadWell(yaml).config)
+})
+
 test('shows secrets as their references', () => {
   const explained = explainConfig(loadWell(GOOD), adapters)
   expect(explained).toContain('password: env:K3_PASSWORD\n')

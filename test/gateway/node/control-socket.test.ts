@@ -34,6 +34,20 @@ test('carries a request and its answer, to this user only; nobody there is null'
   expect(await askGateway(path, { verb: 'status' })).toBeNull()
 })
 
+test('answers without a byte that acts on a terminal, and with the same value', async () => {
+  const path = join(folder, 'control.sock')
+  const value = 'a\x1b[2J\x9b\x7f\u202e'
+  const server = await serveControlSocket(path, async () => ({ ok: true, value }))
+  const socket = createConnection(path, () => void socket.write('{}\n'))
+  const parts: Buffer[] = []
+  socket.on('data', (part: Buffer) => void parts.push(part))
+  await new Promise((resolve) => socket.once('close', resolve))
+  const line = Buffer.concat(parts).toString()
+  expect(line).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]/)
+  expect(JSON.parse(line)).toEqual({ ok: true, value })
+  await server.close()
+})
+
 test('takes the place that a killed gateway left', async () => {
   const path = join(folder, 'control.sock')
   const first = await serveControlSocket(path, async () => ({ ok: true, value: 1 }))
