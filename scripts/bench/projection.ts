@@ -7,9 +7,7 @@ import { countedOrder } from '../../gateway/lane/read-order.ts'
 import { View } from '../../gateway/lane/view.ts'
 import { createProjections } from '../../gateway/node/projection.ts'
 import type { Projection, ProjectionRow } from '../../gateway/ports.ts'
-
-/** The order in which a source hands over its keys. */
-export type KeyOrder = 'ascending' | 'random'
+import type { KeyOrder } from './payments.ts'
 
 /** What a lane's projection costs, with as many rows as it was asked for. */
 export type ProjectionCosts = Readonly<{

@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import pg from 'pg'
 import { adapterOf } from '../../adapters/registry.ts'
 import { textTable } from '../../gateway/cli/text-table.ts'
 import type { SourceConfig } from '../../gateway/config/model.ts'
@@ -16,9 +15,7 @@ import { createTasks, NO_FAILPOINTS } from '../../gateway/runtime.ts'
 import { DEFAULT_KEEP } from '../../gateway/topics.ts'
 import { createServices } from '../services.ts'
 import { ROOT } from '../steps.ts'
-
-/** In which order of keys a table shows its rows; it makes all the difference to the projection. */
-export type KeyOrder = 'ascending' | 'random'
+import { fillPayments, type KeyOrder, readPayments } from './payments.ts'
 
 /** CPU time of this process, all threads of it, in µs a row. What PostgreSQL itself takes is another process. */
 export type SourceCosts = Readonly<{
@@ -45,8 +42,8 @@ export async function benchSource(rows: number, order: KeyOrder): Promise<Source
   try {
     const answer = await services.ask('postgres')
     if (answer.kind === 'refused') throw new Error(answer.reason)
-    const rowBytes = await fillTable(answer.url, rows, order)
-    const raw = await costOf(rows, () => readRaw(answer.url))
+    const rowBytes = await fillPayments(answer.url, rows, order)
+    const raw = await costOf(rows, () => readPayments(answer.url))
     const warming = createProjections(join(folder, 'warming'))
     await runOnce(answer.url, countingLog(() => undefined).log, warming)
     const parts = { projection: 0, log: 0 }
@@ -98,62 +95,6 @@ async function costOf(rows: number, run: () => Promise<void>): Promise<number> {
 function microsSince(before: NodeJS.CpuUsage): number {
   const { user, system } = process.cpuUsage(before)
   return user + system
-}
-
-/** Of a batch in production. */
-const PAGE_ROWS = 2_000
-
-/** Answers how many bytes a row has as text. */
-async function fillTable(url: string, rows: number, order: KeyOrder): Promise<number> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  try {
-    await client.query(`DROP TABLE IF EXISTS payment; CREATE TABLE payment (
-      payment_no text PRIMARY KEY, direction text NOT NULL, method text NOT NULL, status text NOT NULL,
-      partner_no text NOT NULL, partner_name text NOT NULL, document_date date NOT NULL, due_date date,
-      currency text NOT NULL, amount numeric(15,4) NOT NULL, local_amount numeric(15,4) NOT NULL,
-      exchange_rate numeric(12,8), bank_account text, approved_by text, approved_at timestamp, approval_level integer,
-      memo text, created_at timestamptz NOT NULL, created_by text, updated_at timestamptz NOT NULL, updated_by text)`)
-    // A multiple of a prime, modulo a greater one: every key once, in no order.
-    const key = order === 'ascending' ? 'i' : '(i::bigint * 611953) % 15485863'
-    await client.query(
-      `INSERT INTO payment SELECT lpad((${key})::text, 10, '0'), 'O', 'TT', (ARRAY['P','A','C'])[1 + i % 3],
-        lpad((i % 5000)::text, 10, '0'), '東莞市精誠五金製品 ' || i % 5000, date '2024-01-01' + i % 700,
-        date '2024-02-01' + i % 700, 'HKD', i * 1.25, i * 1.25, 1, '012-345-' || 10000 + i % 90000, 'wong.sf',
-        timestamp '2024-01-02 10:15:00' + i * interval '7 seconds', i % 4, 'Invoice INV-' || i, timestamptz
-        '2024-01-01 09:00:00+08' + i * interval '7 seconds', 'chan.ky', timestamptz '2024-01-02 10:15:00.123456+08' +
-        i * interval '7 seconds', 'wong.sf' FROM generate_series(1, ${rows}) i`,
-    )
-    await client.query('CREATE INDEX ON payment (updated_at, payment_no); ANALYZE payment')
-    const size = await client.query<{ bytes: string }>(
-      'SELECT avg(octet_length(p::text))::text AS bytes FROM (SELECT * FROM payment LIMIT 1000) p',
-    )
-    return Number(size.rows[0]?.bytes)
-  } finally {
-    await client.end()
-  }
-}
-
-/** The pages that the adapter reads, as text, and nothing done with them. */
-async function readRaw(url: string): Promise<void> {
-  const types = { getTypeParser: () => (text: string) => text }
-  const client = new pg.Client({ connectionString: url, types })
-  await client.connect()
-  try {
-    for (let after: readonly unknown[] = ['-infinity', '']; ; ) {
-      const { rows } = await client.query<unknown[]>({
-        text: `SELECT *, updated_at, payment_no FROM payment WHERE (updated_at, payment_no) > ($1, $2)
-          ORDER BY updated_at, payment_no LIMIT ${PAGE_ROWS}`,
-        values: [...after],
-        rowMode: 'array',
-      })
-      const last = rows.at(-1)
-      if (last === undefined) return
-      after = last.slice(-2)
-    }
-  } finally {
-    await client.end()
-  }
 }
 
 /** One complete run of the source, as a worker thread does it. */

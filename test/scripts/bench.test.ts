@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { benchLane, costTable } from '../../scripts/bench.ts'
+import { benchLane, costTable } from '../../scripts/bench/lane.ts'
 
 test('tells what each step of a lane costs, beside raw limits of the same run', () => {
   const costs = benchLane(500)

@@ -5,7 +5,9 @@ import { LOG_ERRORS, LogError } from '../../../gateway/log/errors.ts'
 
 test('throws every code that is documented, and no other', () => {
   const folder = join(import.meta.dirname, '..', '..', '..', 'gateway', 'log')
-  const files = readdirSync(folder).filter((name) => name.endsWith('.ts') && name !== 'errors.ts')
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
+    (name) => name.endsWith('.ts') && name !== 'errors.ts',
+  )
   const used = files.flatMap(
     (name) => readFileSync(join(folder, name), 'utf8').match(/'LOG_[A-Z]+(_[A-Z]+)*'/g) ?? [],
   )
