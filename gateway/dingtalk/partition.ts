@@ -33,9 +33,8 @@ const SLACK_MAX = 1_000
  * Publishes one input partition for as long as it is assigned. A transaction that may or may not have happened ends
  * the session: the writer is dropped, a new one opened (which fences whoever else still writes), the log read again.
  */
-export async function publishPartition(work: Work, assignment: Assignment): Promise<void> {
+export async function publishPartition(work: Work, assignment: Assignment, results: Results): Promise<void> {
   const { runtime, logger } = work.ports
-  const results: Results = { sender: runtime.uuid(), byNotice: new Map() }
   let lost = 0
   try {
     for (let isFirst = true; !assignment.signal.aborted; isFirst = false) {

@@ -8,7 +8,7 @@ import { createGovernor } from './governor.ts'
 import { publishPartition } from './partition.ts'
 import { type CompileCondition, createRoutes } from './routes.ts'
 import type { Templates } from './templates.ts'
-import type { Work } from './work.ts'
+import type { Results, Work } from './work.ts'
 
 export type PublisherOptions = Readonly<{
   config: Config
@@ -101,18 +101,24 @@ async function publishAll(
   const both = AbortSignal.any([signal, failed.signal])
   const failures: unknown[] = []
   const running = new Set<Promise<void>>()
+  const held = new Map<string, Readonly<{ results: Results; ended: Promise<void> }>>()
   try {
     for await (const assignment of log.subscribe(`${options.config.gateway}.publisher`, topics, both)) {
       const name = `${assignment.topic}/${assignment.partition}`
+      const before = held.get(name)
+      const results = before?.results ?? { sender: work.ports.runtime.uuid(), byNotice: new Map() }
       const task = tasks.spawn('publisher', name, assignment.signal, async () => {
         try {
-          await publishPartition(work, assignment)
+          // Calls that were under way when the partition was taken end by themselves, and only we know how.
+          await before?.ended
+          await publishPartition(work, assignment, results)
         } catch (error) {
           // One partition that cannot go on ends the publisher, which its owner starts again or not.
           failures.push(error)
           failed.abort(error)
         }
       })
+      held.set(name, { results, ended: task.done })
       running.add(task.done)
       void task.done.finally(() => running.delete(task.done))
     }

@@ -19,7 +19,8 @@ export type Work = Readonly<{
 
 /**
  * What this run of a partition's publisher did about each `sending` that it put down for a notice, until a committed
- * transaction says how the notice stands after it. It outlives a lost transaction, and whoever wrote another `sending` is not it.
+ * transaction says how the notice stands after it. It outlives a lost transaction and a partition that was dealt anew, and
+ * whoever wrote another `sending` is not it.
  */
 export type Results = Readonly<{
   /** Stands in every `sending` of this run. */

@@ -188,6 +188,22 @@ describe('a publisher whose commits get lost', () => {
   })
 })
 
+describe('a publisher whose partitions are dealt anew', () => {
+  test('knows the ends of the calls that it was in, and tells nothing twice [P8 F36]', async () => {
+    const world = await createWorld('dealt anew')
+    await appended(world)
+    world.dingtalk.faults.push({ path: '/v1.0/robot/', kind: 'slow', times: 100, after: 0, delayMs: 3_000 })
+    const draining = drain(world, world.options(CONFIG, world.ports()))
+    for (let round = 0; round < 4; round += 1) {
+      await world.pass(700)
+      world.log.rebalance()
+    }
+    await draining
+    expect(await violations(world)).toEqual([])
+    expect((await readNotices(world.log)).filter(({ state }) => state === 'unknown')).toEqual([])
+  })
+})
+
 describe('the next owner of a partition', () => {
   test('waits out a call that the last one began, so that no later message overtakes it', async () => {
     const world = await createWorld('overtake')
