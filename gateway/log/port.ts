@@ -49,7 +49,10 @@ export type TopicPartition = Readonly<{ topic: string; partition: number }>
 /** The next offset that a group has yet to read. */
 export type GroupPosition = TopicPartition & Readonly<{ group: string; position: number }>
 
-/** Appended and moved together, or not at all. Never empty. */
+/**
+ * Appended and moved together, or not at all. Never empty. Once `transact` has answered `committed`, whoever reads sees
+ * all of it; until then a reader may see it in one partition a moment before another.
+ */
 export type Transaction = Readonly<{ records: readonly Draft[]; positions?: readonly GroupPosition[] }>
 
 /** Where a record went. */
