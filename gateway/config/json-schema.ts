@@ -59,7 +59,9 @@ export function branchOf(schema: JsonSchema, written: unknown): JsonSchema {
 }
 
 function fits(schema: JsonSchema, written: unknown): boolean {
-  if (!isGroup(written)) return schema.properties === undefined
+  const isForGroups = schema.properties !== undefined || typeof schema.additionalProperties === 'object'
+  if (!isGroup(written)) return !isForGroups
+  if (!isForGroups) return false
   return Object.entries(schema.properties ?? {}).every(
     ([key, member]) => member.const === undefined || member.const === (written[key] ?? member.default),
   )

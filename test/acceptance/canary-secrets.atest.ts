@@ -8,6 +8,7 @@ import { describeWithService } from '../kit/services.ts'
 import { canary, hits, slotsOfConfig, slotsOfSchema, written } from './canary/canaries.ts'
 import { type CanaryShop, openCanaryShop, watchCommandLines } from './canary/canary-shop.ts'
 import type { Answer, Tapped } from './canary/dingtalk-tap.ts'
+import { kafkaLine, kafkaReference } from './canary/kafka-canaries.ts'
 import { loudPostgres } from './canary/loud-postgres.ts'
 import { addArticles } from './shop/shop.ts'
 import { until } from './shop/until.ts'
@@ -33,7 +34,16 @@ describeWithService('postgres', 'a canary in every slot for a secret', (postgres
     await using shop = await openCanaryShop(postgres)
     const before = slotsIn(shop)
     shop.swapReferences()
-    const found = [...before, ...slotsIn(shop)].map(({ slot, from }) => `${slot} ${from}`)
+    const swapped = slotsIn(shop)
+    // Those of a log on Kafka have a test of their own (canary-kafka.atest.ts).
+    const kafka = [null, '/secrets'].flatMap((folder) => {
+      const config = readFileSync(join(shop.folder, 'gateway.yaml'), 'utf8')
+      shop.write('gateway.yaml', `${kafkaLine('127.0.0.1:9092', '', kafkaReference(folder))}\n${config}`)
+      const slots = slotsIn(shop)
+      shop.write('gateway.yaml', config)
+      return slots
+    })
+    const found = [...before, ...swapped, ...kafka].map(({ slot, from }) => `${slot} ${from}`)
     // A slot that is missing here has just come into the config: give it a canary in canary/canary-shop.ts.
     const wanted = slotsOfSchema().flatMap((slot) => [`${slot} env`, `${slot} file`])
     expect([...new Set(found)].sort()).toEqual(wanted.sort())
