@@ -9,10 +9,13 @@ const NODE_MAJOR = '24'
 const node = process.versions.node
 if (node.split('.')[0] === NODE_MAJOR) {
   const checked = await check()
-  const real = testStep('real')
-  const [result] = await runSteps([real.step], { atOnce: 1, show: true, done: printStep })
-  const runs = [checked.tests, readTestReport(real.reportPath, result?.ok ?? false)]
-  const summary = summarizeAll(checked.steps, runs)
+  const projects = [testStep('real'), testStep('alone')]
+  const steps = projects.map(({ step }) => step)
+  const results = await runSteps(steps, { atOnce: 1, show: true, done: printStep })
+  const runs = projects.map(({ reportPath }, place) =>
+    readTestReport(reportPath, results[place]?.ok ?? false),
+  )
+  const summary = summarizeAll(checked.steps, [checked.tests, ...runs])
   console.log(`\n${summary.text}`)
   process.exitCode = summary.failed === 0 ? 0 : 1
 } else {

@@ -13,10 +13,12 @@ export type TestReport = Readonly<{
 }>
 
 /** Far above what they take on a slow machine; a run that is longer hangs. */
-const MINUTES_MAX = { quick: 10, real: 60 }
+const MINUTES_MAX = { quick: 10, real: 60, alone: 20 }
+
+export type TestProject = keyof typeof MINUTES_MAX
 
 /** The step that runs a project of vitest, and where its report will be. */
-export function testStep(project: 'quick' | 'real'): Readonly<{ step: Step; reportPath: string }> {
+export function testStep(project: TestProject): Readonly<{ step: Step; reportPath: string }> {
   const reportPath = join(ROOT, '.cache', 'reports', `${project}.json`)
   mkdirSync(dirname(reportPath), { recursive: true })
   // A run that dies must not be judged by the report of the one before it.
