@@ -208,7 +208,10 @@ const WRITTEN = [
   'data',
   'data/control.sock',
   ...['', '-shm', '-wal'].map((suffix) => `data/log/log.sqlite${suffix}`),
-  ...['', '-shm', '-wal'].map((suffix) => `data/projections/erp.articles.sqlite${suffix}`),
+  'data/lock',
+  'data/holder.json',
+  'data/projections/erp.articles',
+  'data/projections/erp.articles/manifest.json',
 ]
 
 type Found = Readonly<{ path: string; mode: number; isFolder: boolean }>
