@@ -1,15 +1,15 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import pg from 'pg'
 import { flipBytes, flipsTable } from '../test/chaos/flips.ts'
 import { followUnderLoad, WAL_BYTES_MAX } from '../test/chaos/follower.ts'
 import { killsAtSteps, killsByChance, LANE_STEPS } from '../test/chaos/kills.ts'
 import { type ChaosLog, embeddedChaosLog, kafkaChaosLog } from '../test/chaos/logs.ts'
 import { chaos } from '../test/chaos/run.ts'
 import { seededRandom } from '../test/kit/random.ts'
+import { freshDatabase } from './services/fresh-database.ts'
 import { startKafkaBroker } from './services/kafka-broker.ts'
-import { createServices, type ServiceName } from './services.ts'
+import { createServices, mustHave, type ServiceName } from './services.ts'
 
 /**
  * `npm run chaos -- NAME`: the long form of what `verify` holds in a short one. Prints as it goes, and at the end the
@@ -22,6 +22,8 @@ const USAGE = `Usage:
                                                          broker as well; --full: 100 kills beside those at each step
   npm run chaos -- flips [--places 200] [--seed TEXT]    a flipped bit in each file of a gateway, and a run after it
   npm run chaos -- follower [--minutes 10]               a reader beside the writer of the log, under load`
+
+const DATABASE = `chaos_${process.pid}`
 
 const [name, ...rest] = process.argv.slice(2)
 const folder = mkdtempSync(join(tmpdir(), 'erpgw-chaos-'))
@@ -60,7 +62,7 @@ async function follower(): Promise<number> {
 
 async function embedded(): Promise<number> {
   return await withServices(['postgres'], async ([postgres = '']) =>
-    killAgainAndAgain(await freshDatabase(postgres), embeddedChaosLog(folder)),
+    killAgainAndAgain(await freshDatabase(postgres, DATABASE), embeddedChaosLog(folder)),
   )
 }
 
@@ -69,14 +71,17 @@ async function kafka(): Promise<number> {
     await using broker = await startKafkaBroker({ jars })
     const client = option('client', 'platformatic')
     if (client !== 'platformatic' && client !== 'kafkajs') throw new Error(`There is no client ${client}.`)
-    return await killAgainAndAgain(await freshDatabase(postgres), kafkaChaosLog(broker, client, 'chaos.'))
+    return await killAgainAndAgain(
+      await freshDatabase(postgres, DATABASE),
+      kafkaChaosLog(broker, client, 'chaos.'),
+    )
   })
 }
 
 async function flips(): Promise<number> {
   return await withServices(['postgres'], async ([postgres = '']) => {
     const { counts, wrong } = await flipBytes({
-      databaseUrl: await freshDatabase(postgres),
+      databaseUrl: await freshDatabase(postgres, DATABASE),
       folder,
       places: Number(option('places', '200')),
       seed: option('seed', '1'),
@@ -96,11 +101,7 @@ async function withServices(
   const services = createServices({ environment: process.env, report: (line) => console.log(line) })
   try {
     const urls: string[] = []
-    for (const wanted of names) {
-      const answer = await services.ask(wanted)
-      if (answer.kind === 'refused') throw new Error(answer.reason)
-      urls.push(answer.url)
-    }
+    for (const wanted of names) urls.push(await mustHave(services, wanted))
     return await run(urls)
   } finally {
     await services.stop()
@@ -124,16 +125,4 @@ async function killAgainAndAgain(databaseUrl: string, log: ChaosLog): Promise<nu
   const isWell = result.violations.length === 0 && missed.length === 0
   console.log(isWell ? 'Nothing lost, nothing doubled, nothing invented.' : 'The run failed.')
   return isWell ? 0 : 1
-}
-
-async function freshDatabase(adminUrl: string): Promise<string> {
-  const database = `chaos_${process.pid}`
-  const client = new pg.Client({ connectionString: adminUrl })
-  await client.connect()
-  await client.query(`DROP DATABASE IF EXISTS ${database} WITH (FORCE)`)
-  await client.query(`CREATE DATABASE ${database}`)
-  await client.end()
-  const url = new URL(adminUrl)
-  url.pathname = `/${database}`
-  return url.href
 }

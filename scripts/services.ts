@@ -108,3 +108,10 @@ export function createServices(options: ServiceOptions): Services {
     },
   }
 }
+
+/** The address of a service that whoever asks cannot do without. Throws with the reason where it cannot be had. */
+export async function mustHave(services: Services, name: ServiceName): Promise<string> {
+  const answer = await services.ask(name)
+  if (answer.kind === 'granted') return answer.url
+  throw new Error(answer.reason)
+}

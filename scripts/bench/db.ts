@@ -4,12 +4,13 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { textTable } from '../../gateway/cli/text-table.ts'
 import { startKafkaBroker } from '../services/kafka-broker.ts'
-import { createServices, type Services } from '../services.ts'
+import { createServices, mustHave, type Services } from '../services.ts'
 import { type Goal, measured, median, tellGoals, type Usage } from './measured.ts'
 import { fillPayments, type KeyOrder } from './payments.ts'
 
 const ERPGW = fileURLToPath(new URL('../../gateway/cli/erpgw.mjs', import.meta.url))
 const RAW = fileURLToPath(new URL('./raw-limits.ts', import.meta.url))
+const LOG_LOAD = fileURLToPath(new URL('./log-load.ts', import.meta.url))
 const MAPPINGS = fileURLToPath(new URL('./mappings', import.meta.url))
 
 /** CPU seconds for a million rows; scaled where a run has another number. */
@@ -55,8 +56,8 @@ async function benchOrder(
   folder: string,
   order: KeyOrder,
 ): Promise<readonly Goal[]> {
-  const url = await granted(services, 'postgres')
-  const jars = await granted(services, 'kafka-jars')
+  const url = await mustHave(services, 'postgres')
+  const jars = await mustHave(services, 'kafka-jars')
   const rowBytes = await fillPayments(url, rows, order)
   print(`\nkeys ${order}, ${rows} rows of ${Math.round(rowBytes)} bytes`)
   const raw = await rawLimits(url, jars, folder, rows, order)
@@ -122,16 +123,17 @@ async function rawLimits(
   rows: number,
   order: KeyOrder,
 ): Promise<readonly RawLimit[]> {
-  const run = (...args: readonly string[]) => measured([RAW, ...args], { folder })
-  const read = await run('read', url)
+  const run = (...args: readonly string[]) => measured(args, { folder })
+  const read = await run(RAW, 'read', url)
   await using broker = await startKafkaBroker({ jars })
-  const produced = (client: string) =>
-    run('produce', client, broker.address, String(rows), String(EVENT_BYTES))
-  const sqlite = await run('sqlite', join(folder, `raw-${order}.db`), String(rows), order)
+  const produced = ['append', 'platformatic', broker.address, String(rows), String(EVENT_BYTES)]
   return [
     { what: 'rows read with the driver alone', usage: read },
-    { what: 'the same bytes produced alone', usage: await produced('platformatic') },
-    { what: 'a row each into SQLite alone', usage: sqlite },
+    { what: 'the same bytes produced alone', usage: await run(LOG_LOAD, ...produced) },
+    {
+      what: 'a row each into SQLite alone',
+      usage: await run(RAW, 'sqlite', join(folder, `raw-${order}.db`), String(rows), order),
+    },
   ]
 }
 
@@ -170,12 +172,6 @@ sources:
         key: [payment_no]
         cursor: { strategy: watermark, columns: [updated_at], overlap: 10s }
 `
-}
-
-async function granted(services: Services, name: 'postgres' | 'kafka-jars'): Promise<string> {
-  const answer = await services.ask(name)
-  if (answer.kind === 'granted') return answer.url
-  throw new Error(answer.reason)
 }
 
 function sentence(usage: Usage | undefined): string {

@@ -1,9 +1,9 @@
 import { loadavg } from 'node:os'
-import pg from 'pg'
 import { textTable } from '../../gateway/cli/text-table.ts'
 import { judge, percentile, pollToLog } from '../../test/isolation/goals.ts'
 import { type Seen, watchGateway } from '../../test/isolation/run.ts'
-import { createServices } from '../services.ts'
+import { freshDatabase } from '../services/fresh-database.ts'
+import { createServices, mustHave } from '../services.ts'
 
 /**
  * Four healthy sources alone, then the same beside four sick ones (one hung before the first byte, one dripping, one
@@ -15,15 +15,14 @@ export async function benchIsolation(rounds: number, forMs: number): Promise<boo
   const alone: Seen[] = []
   const beside: Seen[] = []
   try {
-    const answer = await services.ask('postgres')
-    if (answer.kind !== 'granted') throw new Error(answer.reason)
+    const url = await mustHave(services, 'postgres')
     for (let round = 1; round <= rounds; round += 1) {
       for (const [withSick, runs] of [
         [false, alone],
         [true, beside],
       ] as const) {
         const name = `bench_isolation_${process.pid}_${round}_${withSick ? 'sick' : 'well'}`
-        const databaseUrl = await freshDatabase(answer.url, name)
+        const databaseUrl = await freshDatabase(url, name)
         const seen = await watchGateway({ databaseUrl, withSick, forMs })
         runs.push(seen)
         console.log(`${round}/${rounds} ${withSick ? 'beside sick ones' : 'alone'}: ${lineOf(seen)}`)
@@ -60,15 +59,4 @@ function figures(alone: readonly Seen[], beside: readonly Seen[]): string {
       line('loop lag', (runs) => runs.map(({ loopLag }) => loopLag.p99Ms), 100),
     ],
   )
-}
-
-async function freshDatabase(adminUrl: string, name: string): Promise<string> {
-  const client = new pg.Client({ connectionString: adminUrl })
-  await client.connect()
-  await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
-  await client.query(`CREATE DATABASE ${name}`)
-  await client.end()
-  const url = new URL(adminUrl)
-  url.pathname = `/${name}`
-  return url.href
 }

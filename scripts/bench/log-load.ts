@@ -1,7 +1,8 @@
 import { createEmbeddedLog } from '../../gateway/log/embedded.ts'
-import { createKafkaLog, type KafkaClientName } from '../../gateway/log/kafka.ts'
+import type { KafkaClientName } from '../../gateway/log/kafka.ts'
 import type { Log, TopicSpec } from '../../gateway/log/port.ts'
 import { createRuntime } from '../../gateway/node/runtime.ts'
+import { plainKafka } from '../../test/kit/plain-kafka.ts'
 import { PAGE_ROWS } from './payments.ts'
 
 /** `node log-load.ts append|read DRIVER WHERE ROWS BYTES`: one log at work, as a process of its own. */
@@ -28,17 +29,7 @@ async function open(): Promise<Log> {
       diskMaxBytes: 50_000_000_000,
     })
   }
-  const [host = '', port = ''] = where.split(':')
-  return createKafkaLog({
-    client: driver as KafkaClientName,
-    access: { clientId: 'bench', tls: null, sasl: null, connectMs: 5_000 },
-    brokers: [{ host, port: Number(port) }],
-    prefix: `${driver}.`,
-    partitions: PARTITIONS,
-    replication: null,
-    resolve: async (name) => name,
-    runtime,
-  })
+  return plainKafka(driver as KafkaClientName, where, { prefix: `${driver}.`, partitions: PARTITIONS })
 }
 
 async function append(to: Log, count: number, size: number): Promise<void> {

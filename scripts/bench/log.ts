@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { textTable } from '../../gateway/cli/text-table.ts'
 import { startKafkaBroker } from '../services/kafka-broker.ts'
-import { createServices } from '../services.ts'
+import { createServices, mustHave } from '../services.ts'
 import { type Goal, measured, tellGoals, type Usage } from './measured.ts'
 
 const LOAD = fileURLToPath(new URL('./log-load.ts', import.meta.url))
@@ -22,9 +22,7 @@ export async function benchLog(rows: number, print: (line: string) => void): Pro
   const services = createServices({ environment: process.env, report: print })
   const folder = mkdtempSync(join(tmpdir(), 'erpgw-bench-'))
   try {
-    const jars = await services.ask('kafka-jars')
-    if (jars.kind === 'refused') throw new Error(jars.reason)
-    await using broker = await startKafkaBroker({ jars: jars.url })
+    await using broker = await startKafkaBroker({ jars: await mustHave(services, 'kafka-jars') })
     const lines: string[][] = []
     const goals: Goal[] = []
     for (const driver of ['embedded', 'platformatic', 'kafkajs'] as const) {

@@ -13,7 +13,7 @@ import { createRuntime } from '../../gateway/node/runtime.ts'
 import type { Projection, Projections } from '../../gateway/ports.ts'
 import { createTasks, NO_FAILPOINTS } from '../../gateway/runtime.ts'
 import { DEFAULT_KEEP } from '../../gateway/topics.ts'
-import { createServices } from '../services.ts'
+import { createServices, mustHave } from '../services.ts'
 import { ROOT } from '../steps.ts'
 import { fillPayments, type KeyOrder, readPayments } from './payments.ts'
 
@@ -40,12 +40,11 @@ export async function benchSource(rows: number, order: KeyOrder): Promise<Source
   const services = createServices({ environment: process.env, report: () => undefined })
   const folder = mkdtempSync(join(tmpdir(), 'erpgw-bench-'))
   try {
-    const answer = await services.ask('postgres')
-    if (answer.kind === 'refused') throw new Error(answer.reason)
-    const rowBytes = await fillPayments(answer.url, rows, order)
-    const raw = await costOf(rows, () => readPayments(answer.url))
+    const url = await mustHave(services, 'postgres')
+    const rowBytes = await fillPayments(url, rows, order)
+    const raw = await costOf(rows, () => readPayments(url))
     const warming = createProjections(join(folder, 'warming'))
-    await runOnce(answer.url, countingLog(() => undefined).log, warming)
+    await runOnce(url, countingLog(() => undefined).log, warming)
     const parts = { projection: 0, log: 0 }
     const counted = countingLog((micros) => {
       parts.log += micros
@@ -53,7 +52,7 @@ export async function benchSource(rows: number, order: KeyOrder): Promise<Source
     const projections = timedProjections(createProjections(join(folder, 'measured')), (micros) => {
       parts.projection += micros
     })
-    const lane = await costOf(rows, () => runOnce(answer.url, counted.log, projections))
+    const lane = await costOf(rows, () => runOnce(url, counted.log, projections))
     const { events, bytes } = counted.counts()
     if (events !== rows) throw new Error(`The bench has ${rows} rows and published ${events} events.`)
     return {

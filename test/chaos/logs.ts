@@ -1,10 +1,11 @@
 import { join } from 'node:path'
 import { openEmbeddedReader } from '../../gateway/log/embedded.ts'
-import { createKafkaLog, type KafkaClientName } from '../../gateway/log/kafka.ts'
+import type { KafkaClientName } from '../../gateway/log/kafka.ts'
 import type { LogRecord } from '../../gateway/log/port.ts'
 import type { LogReader } from '../../gateway/log/reader.ts'
 import { createRuntime } from '../../gateway/node/runtime.ts'
 import type { KafkaBroker } from '../../scripts/services/kafka-broker.ts'
+import { plainKafka } from '../kit/plain-kafka.ts'
 import { EMBEDDED_LOG } from './workload.ts'
 
 /** The log under a gateway that is killed, as its tormentor sees it. */
@@ -56,17 +57,7 @@ export function embeddedChaosLog(folder: string): ChaosLog {
 
 /** On a broker that may be killed as well. */
 export function kafkaChaosLog(broker: KafkaBroker, client: KafkaClientName, prefix: string): ChaosLog {
-  const [host = '', port = ''] = broker.address.split(':')
-  const log = createKafkaLog({
-    client,
-    access: { clientId: 'chaos', tls: null, sasl: null, connectMs: 3_000 },
-    brokers: [{ host, port: Number(port) }],
-    prefix,
-    partitions: 3,
-    replication: null,
-    resolve: async (name) => name,
-    runtime: createRuntime(),
-  })
+  const log = plainKafka(client, broker.address, { prefix, partitions: 3 })
   return {
     config: `{ driver: kafka, client: ${client}, brokers: ["${broker.address}"], prefix: "${prefix}", partitions: 3 }`,
     isShared: true,

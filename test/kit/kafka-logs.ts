@@ -1,18 +1,16 @@
 import { setTimeout } from 'node:timers/promises'
 import { type Admin, Kafka, logLevel } from 'kafkajs'
 import { expect, onTestFinished } from 'vitest'
-import {
-  createKafkaLog,
-  type KafkaClientName,
-  type KafkaLog,
-  type KafkaLogOptions,
-} from '../../gateway/log/kafka.ts'
+import { KAFKA_CLIENTS } from '../../gateway/config/model.ts'
+import type { KafkaClientName, KafkaLog } from '../../gateway/log/kafka.ts'
 import type { TopicSpec, Writer } from '../../gateway/log/port.ts'
-import { createRuntime } from '../../gateway/node/runtime.ts'
 import type { FailpointName, Failpoints } from '../../gateway/runtime.ts'
+import { startKafkaProxy } from './kafka-proxy.ts'
+import { type PlainKafkaOptions, plainKafka } from './plain-kafka.ts'
+import type { KafkaBrokers } from './services.ts'
 
-/** Every promise about Kafka is held on both. */
-export const KAFKA_CLIENTS: readonly KafkaClientName[] = ['platformatic', 'kafkajs']
+/** Every promise about Kafka is held on all. */
+export { KAFKA_CLIENTS }
 
 /** What the fields of requests are called in Kafka's protocol, for the proxy. */
 export const API = {
@@ -31,23 +29,29 @@ export function freshPrefix(): string {
   return `test-${process.pid}-${prefixes}.`
 }
 
-export type OpenOptions = Partial<Omit<KafkaLogOptions, 'brokers'>> & Readonly<{ prefix: string }>
-
 /** A log on the broker at `host:port` that is closed when the test ends. */
-export function openKafka(client: KafkaClientName, address: string, options: OpenOptions): KafkaLog {
-  const { hostname: host, port } = new URL(`kafka://${address}`)
-  const log = createKafkaLog({
-    client,
-    access: { clientId: 'trouble', tls: null, sasl: null, connectMs: 3_000 },
-    partitions: 1,
-    replication: null,
-    resolve: async (name) => name,
-    runtime: createRuntime(),
-    ...options,
-    brokers: [{ host, port: Number(port) }],
-  })
+export function openKafka(client: KafkaClientName, address: string, options: PlainKafkaOptions): KafkaLog {
+  const log = plainKafka(client, address, options)
   onTestFinished(() => log.close())
   return log
+}
+
+/** A broker whose clients go through a proxy that can lose what they say. */
+export async function startProxiedBroker(brokers: KafkaBrokers) {
+  let address = ''
+  const proxy = await startKafkaProxy(() => address)
+  const broker = await brokers.start({
+    listeners: { PROXIED: { protocol: 'PLAINTEXT', advertised: proxy.address } },
+  })
+  address = broker.addresses['PROXIED'] ?? ''
+  return {
+    broker,
+    proxy,
+    async stop() {
+      await proxy.close()
+      await broker.stop()
+    },
+  }
 }
 
 /** Runs `act` at a step; what it throws leaves the transaction as it stands there, as a process that dies does. */

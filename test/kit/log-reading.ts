@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { Event } from '../../gateway/event.ts'
 import { openEmbeddedReader } from '../../gateway/log/embedded.ts'
-import { createKafkaLog } from '../../gateway/log/kafka.ts'
 import type { LogRecord } from '../../gateway/log/port.ts'
 import type { LogReader } from '../../gateway/log/reader.ts'
 import { createRuntime } from '../../gateway/node/runtime.ts'
 import { type Published, publishedOf } from './checkers/facts.ts'
+import { plainKafka } from './plain-kafka.ts'
 
 /** Where a gateway of a test keeps its log. */
 export type TestLog = Readonly<{
@@ -22,20 +22,11 @@ export const EMBEDDED: TestLog = {
 
 /** On a Kafka without security, under a prefix of its own; `address` is `host:port`. */
 export function onKafka(address: string): TestLog & Readonly<{ prefix: string }> {
-  const { hostname: host, port } = new URL(`kafka://${address}`)
   const prefix = `t${randomUUID().slice(0, 8)}.`
   return {
     prefix,
     config: `log: { driver: kafka, brokers: ["${address}"], prefix: ${prefix} }`,
-    open: () =>
-      createKafkaLog({
-        client: 'platformatic',
-        access: { clientId: 'test', tls: null, sasl: null, connectMs: 5_000 },
-        brokers: [{ host, port: Number(port) }],
-        ...{ prefix, partitions: 6, replication: null },
-        resolve: async (name) => name,
-        runtime: createRuntime(),
-      }),
+    open: () => plainKafka('platformatic', address, { prefix }),
   }
 }
 

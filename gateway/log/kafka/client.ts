@@ -1,4 +1,7 @@
+import type { KAFKA_CLIENTS, KafkaAddress, SASL_MECHANISMS } from '../../config/model.ts'
 import type { Names } from '../../ports.ts'
+
+export type { KafkaAddress } from '../../config/model.ts'
 
 /**
  * The seam to a Kafka client: a connection to one broker that carries requests of the protocol, each once. What the
@@ -21,8 +24,6 @@ export interface KafkaConnection {
 
 /** Which request of the protocol, in which version; flexible ones have tagged fields in their heads. */
 export type KafkaCall = Readonly<{ name: string; apiKey: number; version: number; isFlexible: boolean }>
-
-export type KafkaAddress = Readonly<{ host: string; port: number }>
 
 /** How to reach and enter a cluster. Secrets stand here in the clear: never log it. */
 export type KafkaAccess = Readonly<{
@@ -47,7 +48,7 @@ export function tlsOf({ ca, cert, key }: KafkaTls): Readonly<{ ca?: string; cert
 }
 
 export type KafkaSasl = Readonly<{
-  mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
+  mechanism: (typeof SASL_MECHANISMS)[number]
   username: string
   password: string
 }>
@@ -63,7 +64,7 @@ export type ConnectKafka = (
 ) => Promise<KafkaConnection>
 
 /** Clients by the name that stands in the config. */
-export type KafkaClientName = 'platformatic' | 'kafkajs'
+export type KafkaClientName = (typeof KAFKA_CLIENTS)[number]
 
 /** `unsent`: nothing reached the broker. `login`: it refused our credentials, or we its certificate. `lost`: sent, and no answer. */
 export type KafkaFaultKind = 'unsent' | 'login' | 'lost'

@@ -9,7 +9,7 @@ import {
   KafkaFault,
   type ResolveHost,
 } from './client.ts'
-import { CODES, isTransient, refusal } from './codes.ts'
+import { CODES, isElsewhere, isTransient, refusal } from './codes.ts'
 import { FETCH } from './fetch.ts'
 import type { Message } from './message.ts'
 import {
@@ -125,6 +125,26 @@ export class KafkaCluster {
 
   moved(kind: CoordinatorKind, key: string): void {
     this.#coordinators.delete(`${kind} ${key}`)
+  }
+
+  /**
+   * Asks the broker that decides about a group or a transaction, as `repeat` does, and another one where it says that it
+   * is that no more.
+   */
+  async decided<Answer>(
+    kind: CoordinatorKind,
+    key: string,
+    ask: (node: number) => Promise<Answer>,
+    codeOf: (answer: Answer) => number,
+    limitMs: number,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    const once = async () => {
+      const answer = await ask(await this.coordinator(kind, key, signal))
+      if (isElsewhere(codeOf(answer))) this.moved(kind, key)
+      return answer
+    }
+    return await this.repeat(once, (answer) => isTransient(codeOf(answer)), limitMs, signal)
   }
 
   /**

@@ -1,7 +1,7 @@
 import { topicUnknown } from '../drafts.ts'
 import { LogError } from '../errors.ts'
 
-/** Error codes of Kafka's protocol that the driver tells apart. */
+/** Error codes of Kafka's protocol that the driver tells apart, or calls by their names. */
 export const CODES = {
   NONE: 0,
   OFFSET_OUT_OF_RANGE: 1,
@@ -71,6 +71,11 @@ const TRANSIENT: ReadonlySet<number> = new Set([
   CODES.UNKNOWN_LEADER_EPOCH,
   CODES.UNSTABLE_OFFSET_COMMIT,
 ])
+
+/** Whoever was asked may not be the one to ask any more; one that is only not done yet still is. */
+export function isElsewhere(code: number): boolean {
+  return isTransient(code) && code !== CODES.CONCURRENT_TRANSACTIONS && code !== CODES.UNSTABLE_OFFSET_COMMIT
+}
 
 /** Another writer has the identity; or the transaction ran into the broker's time-out, which it tells alike. */
 export function isFence(code: number): boolean {

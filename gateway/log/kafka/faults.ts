@@ -1,4 +1,5 @@
 import { LogError } from '../errors.ts'
+import type { Commit } from '../port.ts'
 import { KafkaFault, type KafkaFaultKind } from './client.ts'
 
 /** What a client threw, as a fault: `kind` is what it is where nothing in the error says that the login failed. */
@@ -43,6 +44,13 @@ export function asLogError(error: unknown): unknown {
     )
   }
   return error
+}
+
+/** What an error means to a transaction of which nothing was sent; throws it where it is a bug. */
+export function asRefused(error: unknown): Extract<Commit, { kind: 'refused' }> {
+  const known = asLogError(error)
+  if (!(known instanceof LogError)) throw known
+  return { kind: 'refused', retryable: known.remedy === 'retry', reason: known.message }
 }
 
 /** An error, what caused it and what it is made of, from the outside in. Clients wrap what happened. */

@@ -4,7 +4,7 @@ import { LogError } from '../errors.ts'
 import type { Assignment, TopicPartition } from '../port.ts'
 import { KafkaFault } from './client.ts'
 import { type KafkaCluster, REQUEST_MS, type Target, type Use } from './cluster.ts'
-import { CODES, isTransient, refusal } from './codes.ts'
+import { CODES, refusal } from './codes.ts'
 import { asLogError } from './faults.ts'
 import type { Following } from './following.ts'
 import {
@@ -199,13 +199,14 @@ class Member {
     waitMs: number,
   ): Promise<Answer> {
     const { cluster, group } = this.#options
-    const once = async () => {
-      const node = await cluster.coordinator('group', group, this.#signal)
-      const answer = await ask({ node, use: this.#use, timeoutMs: waitMs + REQUEST_MS })
-      if (isTransient(answer.error)) cluster.moved('group', group)
-      return answer
-    }
-    const answered = cluster.repeat(once, ({ error }) => isTransient(error), SESSION_MS, this.#signal)
+    const answered = cluster.decided(
+      'group',
+      group,
+      (node) => ask({ node, use: this.#use, timeoutMs: waitMs + REQUEST_MS }),
+      ({ error }) => error,
+      SESSION_MS,
+      this.#signal,
+    )
     return await untilAborted(answered, this.#signal)
   }
 

@@ -31,6 +31,24 @@ export function message<Request, Answer>(
   }
 }
 
+/** An answer that is an error code alone. */
+export function readError(from: WireReader): Coded {
+  passThrottle(from)
+  return { error: from.int16() }
+}
+
+/** An answer that is an error code for each partition. */
+export function readPartitionErrors(
+  from: WireReader,
+): readonly (Coded & Readonly<{ topic: string; partition: number }>)[] {
+  passThrottle(from)
+  const topics = from.array(() => {
+    const topic = from.string()
+    return from.array(() => ({ topic, partition: from.int32(), error: from.int16() }))
+  })
+  return topics.flat()
+}
+
 /** How long the broker held the answer back; it has waited already. */
 export function passThrottle(from: WireReader): void {
   from.int32()

@@ -1,4 +1,4 @@
-import { type Coded, message, passThrottle } from './message.ts'
+import { message, passThrottle, readError } from './message.ts'
 import type { TopicParts } from './messages-cluster.ts'
 import { WireReader, WireWriter } from './wire.ts'
 
@@ -74,11 +74,6 @@ export const LEAVE_GROUP = message(
   },
   readError,
 )
-
-function readError(from: WireReader): Coded {
-  passThrottle(from)
-  return { error: from.int16() }
-}
 
 /** ConsumerProtocolSubscription, version 0. */
 function subscriptionOf(topics: readonly string[]): Buffer {

@@ -1,4 +1,4 @@
-import { type Coded, message, passThrottle } from './message.ts'
+import { message, passThrottle, readError, readPartitionErrors } from './message.ts'
 import type { TopicParts } from './messages-cluster.ts'
 
 /** Requests of a transaction, and the positions that one may move. */
@@ -31,15 +31,7 @@ export const ADD_PARTITIONS = message(
       to.array(partitions, (partition) => to.int32(partition))
     })
   },
-  (from) => {
-    passThrottle(from)
-    return from
-      .array(() => {
-        const topic = from.string()
-        return from.array(() => ({ topic, partition: from.int32(), error: from.int16() }))
-      })
-      .flat()
-  },
+  readPartitionErrors,
 )
 
 export const ADD_GROUP = message(
@@ -69,15 +61,7 @@ export const COMMIT_POSITIONS = message(
       )
     })
   },
-  (from) => {
-    passThrottle(from)
-    return from
-      .array(() => {
-        const topic = from.string()
-        return from.array(() => ({ topic, partition: from.int32(), error: from.int16() }))
-      })
-      .flat()
-  },
+  readPartitionErrors,
 )
 
 export const END_TRANSACTION = message(
@@ -117,8 +101,3 @@ export const FETCH_POSITIONS = message(
     return { error: from.int16(), positions: topics.flat() }
   },
 )
-
-function readError(from: Parameters<typeof passThrottle>[0]): Coded {
-  passThrottle(from)
-  return { error: from.int16() }
-}

@@ -56,17 +56,17 @@ export class Reading {
 
   async position(group: string, at: TopicPartition, signal: AbortSignal): Promise<number | null> {
     const of = [{ topic: this.#topics.wire(at.topic), partitions: [at.partition] }]
-    const ask = async () => {
-      const node = await this.#cluster.coordinator('group', group, signal)
+    const ask = async (node: number) => {
       const target = { node, use: 'read', timeoutMs: REQUEST_MS } as const
       const { error, positions } = await this.#cluster.ask(FETCH_POSITIONS, { group, of }, target)
       const code = error !== CODES.NONE ? error : (positions[0]?.error ?? CODES.NONE)
-      if (isTransient(code) && code !== CODES.UNSTABLE_OFFSET_COMMIT) this.#cluster.moved('group', group)
       return { code, position: positions[0]?.position ?? -1 }
     }
-    const { code, position } = await this.#cluster.repeat(
+    const { code, position } = await this.#cluster.decided(
+      'group',
+      group,
       ask,
-      (answer) => isTransient(answer.code),
+      (answer) => answer.code,
       SETTLE_MS,
       signal,
     )

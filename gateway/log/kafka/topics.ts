@@ -146,22 +146,19 @@ export class Topics {
 
   /** Topics that were just made, once all their partitions answer: until then they refuse to be written. */
   async #whole(wires: readonly string[], signal: AbortSignal): Promise<readonly TopicNode[]> {
-    return await this.#cluster
-      .repeat(
-        () => this.#cluster.describe(wires),
-        (nodes) => !nodes.every(isWhole),
-        REQUEST_MS,
-        signal,
-      )
-      .then(async (nodes) => {
-        await this.#cluster.repeat(
-          () => this.#answers(nodes),
-          (isAnswered) => !isAnswered,
-          REQUEST_MS,
-          signal,
-        )
-        return nodes
-      })
+    const nodes = await this.#cluster.repeat(
+      () => this.#cluster.describe(wires),
+      (found) => !found.every(isWhole),
+      REQUEST_MS,
+      signal,
+    )
+    await this.#cluster.repeat(
+      () => this.#answers(nodes),
+      (isAnswered) => !isAnswered,
+      REQUEST_MS,
+      signal,
+    )
+    return nodes
   }
 
   async #answers(nodes: readonly TopicNode[]): Promise<boolean> {

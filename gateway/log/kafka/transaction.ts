@@ -1,11 +1,10 @@
 import type { Failpoints, Runtime } from '../../runtime.ts'
-import { LogError } from '../errors.ts'
 import type { Commit, GroupPosition, Placed, Transaction } from '../port.ts'
 import { KafkaFault } from './client.ts'
 import { type KafkaCluster, REQUEST_MS } from './cluster.ts'
 import { CODES, codeName, isFence, isForGood, isTransient, isUntaken, reasonFor } from './codes.ts'
-import { asLogError } from './faults.ts'
-import type { Message } from './message.ts'
+import { asLogError, asRefused } from './faults.ts'
+import type { Coded, Message } from './message.ts'
 import type { TopicParts } from './messages-cluster.ts'
 import {
   ADD_GROUP,
@@ -49,6 +48,7 @@ export type TransactionContext = Readonly<{
   topicIds: Map<string, string>
 }>
 
+type PartitionError = Coded & Readonly<{ topic: string; partition: number }>
 type Answered = Readonly<{ write: PartitionWrites; answer: Produced }>
 type Failed = Exclude<Commit, { kind: 'committed' }>
 
@@ -121,15 +121,13 @@ class Attempt {
       const of = [...Map.groupBy(writes, ({ wire }) => wire)].map(
         ([topic, own]): TopicParts => ({ topic, partitions: own.map(({ partition }) => partition) }),
       )
+      const failedOf = (answers: readonly PartitionError[]) =>
+        answers.find(({ error }) => error !== CODES.NONE && error !== CODES.OPERATION_NOT_ATTEMPTED)
       const answers = await this.#decided(
         (node) => this.#ask(ADD_PARTITIONS, { of }, node),
-        (all) =>
-          all.find(({ error }) => error !== CODES.NONE && error !== CODES.OPERATION_NOT_ATTEMPTED)?.error ??
-          CODES.NONE,
+        (all) => failedOf(all)?.error ?? CODES.NONE,
       )
-      const failed = answers.find(
-        ({ error }) => error !== CODES.NONE && error !== CODES.OPERATION_NOT_ATTEMPTED,
-      )
+      const failed = failedOf(answers)
       // All of them are added, or none.
       if (failed !== undefined) throw this.#refused(failed.error, `topic ${failed.topic}`, false)
     }
@@ -235,14 +233,11 @@ class Attempt {
         ([topic, some]): TopicPositions => ({ topic: topics.wire(topic), positions: some }),
       )
       const answers = await this.#sent(
-        cluster.repeat(
-          async () => {
-            const node = await cluster.coordinator('group', group, this.#signal)
-            const answer = await this.#ask(COMMIT_POSITIONS, { group, of }, node)
-            if (answer.some(({ error }) => isTransient(error))) cluster.moved('group', group)
-            return answer
-          },
-          (all) => all.some(({ error }) => isTransient(error)),
+        cluster.decided(
+          'group',
+          group,
+          (node) => this.#ask(COMMIT_POSITIONS, { group, of }, node),
+          (all) => all.find(({ error }) => isTransient(error))?.error ?? CODES.NONE,
           this.#leftMs(),
           this.#signal,
         ),
@@ -275,11 +270,9 @@ class Attempt {
       return { kind: 'unknown', reason: `${reasonOf(error.commit)}, and it could not be broken off` }
     }
     if (!this.#isBegun && this.#signal.aborted) throw this.#signal.reason
+    if (!this.#isBegun) return asRefused(error)
     const known = asLogError(error)
-    if (this.#isBegun)
-      return { kind: 'unknown', reason: known instanceof Error ? known.message : String(known) }
-    if (!(known instanceof LogError)) throw known
-    return { kind: 'refused', retryable: known.remedy === 'retry', reason: known.message }
+    return { kind: 'unknown', reason: known instanceof Error ? known.message : String(known) }
   }
 
   async #isUndone(): Promise<boolean> {
@@ -300,16 +293,11 @@ class Attempt {
     codeOf: (answer: Answer) => number,
   ): Promise<Answer> {
     const { cluster, identity } = this.#context
-    return await cluster.repeat(
-      async () => {
-        const node = await cluster.coordinator('transaction', identity, this.#signal)
-        const answer = await this.#sent(ask(node))
-        const code = codeOf(answer)
-        if (isTransient(code) && code !== CODES.CONCURRENT_TRANSACTIONS)
-          cluster.moved('transaction', identity)
-        return answer
-      },
-      (answer) => isTransient(codeOf(answer)),
+    return await cluster.decided(
+      'transaction',
+      identity,
+      (node) => this.#sent(ask(node)),
+      codeOf,
       this.#leftMs(),
       this.#signal,
     )
@@ -352,8 +340,11 @@ class Attempt {
   }
 
   #leftMs(): number {
-    const spent = Number((this.#context.runtime.mono() - this.#begunAt) / 1_000_000n)
-    return Math.max(1, TRANSACT_MS - spent)
+    return Math.max(1, TRANSACT_MS - this.#spentMs())
+  }
+
+  #spentMs(): number {
+    return Number((this.#context.runtime.mono() - this.#begunAt) / 1_000_000n)
   }
 
   #refused(error: number, about: string, undo: boolean): Ended {
@@ -366,7 +357,7 @@ class Attempt {
 
   /** After the broker's own time-out it says the same of a writer that nobody has fenced. */
   #fenced(): Ended {
-    const spent = Number((this.#context.runtime.mono() - this.#begunAt) / 1_000_000n)
+    const spent = this.#spentMs()
     if (spent < TRANSACTION_MS) return new Ended({ kind: 'fenced' }, false)
     return this.#unknown(`it took ${spent} ms, and the broker broke it off after ${TRANSACTION_MS}`)
   }

@@ -3,8 +3,8 @@ import { assertTransaction } from '../drafts.ts'
 import { LogError } from '../errors.ts'
 import type { Commit, Transaction, Writer } from '../port.ts'
 import { type KafkaCluster, REQUEST_MS } from './cluster.ts'
-import { CODES, isTransient, refusal } from './codes.ts'
-import { asLogError } from './faults.ts'
+import { CODES, refusal } from './codes.ts'
+import { asRefused } from './faults.ts'
 import { INIT_PRODUCER, type Producer } from './messages-transaction.ts'
 import { type PartitionWrites, pack } from './packing.ts'
 import type { Topics } from './topics.ts'
@@ -33,16 +33,12 @@ export async function openWriter(
   signal: AbortSignal,
 ): Promise<Writer> {
   const { cluster } = options
-  const init = async () => {
-    const node = await cluster.coordinator('transaction', identity, signal)
-    const request = { identity, timeoutMs: TRANSACTION_MS }
-    const answer = await cluster.ask(INIT_PRODUCER, request, { node, use: 'write', timeoutMs: REQUEST_MS })
-    if (answer.error !== CODES.NONE) cluster.moved('transaction', identity)
-    return answer
-  }
-  const { error, producer } = await cluster.repeat(
-    init,
-    (answer) => isTransient(answer.error),
+  const request = { identity, timeoutMs: TRANSACTION_MS }
+  const { error, producer } = await cluster.decided(
+    'transaction',
+    identity,
+    (node) => cluster.ask(INIT_PRODUCER, request, { node, use: 'write', timeoutMs: REQUEST_MS }),
+    (answer) => answer.error,
     FENCE_MS,
     signal,
   )
@@ -91,8 +87,6 @@ async function packOrRefuse(
   try {
     return await pack(topics, transaction)
   } catch (error) {
-    const known = asLogError(error)
-    if (!(known instanceof LogError)) throw known
-    return { kind: 'refused', retryable: known.remedy === 'retry', reason: known.message }
+    return asRefused(error)
   }
 }

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { AdapterError } from '../../../adapters/errors.ts'
-import { Source } from '../../../gateway/lane/source.ts'
+import { Source, type SourceOptions } from '../../../gateway/lane/source.ts'
 import {
   atWork,
   createBench,
@@ -63,12 +63,8 @@ describe('a verb', () => {
     bench.table.identity = 'toy/2'
     expect((await runOnce(bench)).hold?.code).toBe('IDENTITY_CHANGED')
     const one = sourceOptionsOf(bench)
-    const { payments } = one.source.feeds
-    if (payments === undefined) throw new Error('The bench has a feed called payments.')
-    const feeds = { payments, refunds: { ...payments, name: 'refunds' } }
-    const mappings = new Map(Object.keys(feeds).map((feed) => [feed, toyMapping()]))
     const stopping = new AbortController()
-    const source = new Source({ ...one, source: { ...one.source, feeds }, mappings }, stopping.signal)
+    const source = withRefunds(one, stopping.signal)
     const running = source.run('idle')
     await source.request({ ...pause, feed: null })
     await expect(source.request({ ...resume, feed: null })).rejects.toThrow('erp.payments is held')
@@ -183,12 +179,8 @@ describe('a verb for a lane that is busy', () => {
         },
       }),
     })
-    const { payments } = one.source.feeds
-    if (payments === undefined) throw new Error('The bench has a feed called payments.')
-    const feeds = { payments, refunds: { ...payments, name: 'refunds' } }
-    const mappings = new Map(Object.keys(feeds).map((feed) => [feed, toyMapping()]))
     const stopping = new AbortController()
-    const source = new Source({ ...one, source: { ...one.source, feeds }, mappings }, stopping.signal)
+    const source = withRefunds(one, stopping.signal)
     const running = source.run('run')
     await until(() => source.statuses().every(({ state }) => state === 'running'))
     expect(await tookMs(() => source.request({ ...pause, feed: 'refunds' }))).toBeLessThan(1_000)
@@ -332,3 +324,12 @@ describe('a lane', () => {
     expect(most).toBe(1)
   })
 })
+
+/** A source of the bench with a second feed, `refunds`. */
+function withRefunds(one: SourceOptions, signal: AbortSignal): Source {
+  const { payments } = one.source.feeds
+  if (payments === undefined) throw new Error('The bench has a feed called payments.')
+  const feeds = { payments, refunds: { ...payments, name: 'refunds' } }
+  const mappings = new Map(Object.keys(feeds).map((feed) => [feed, toyMapping()]))
+  return new Source({ ...one, source: { ...one.source, feeds }, mappings }, signal)
+}

@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs'
-import { createKafkaLog, type KafkaClientName } from '../../../gateway/log/kafka.ts'
+import type { KafkaClientName } from '../../../gateway/log/kafka.ts'
 import type { TopicSpec } from '../../../gateway/log/port.ts'
-import { createRuntime } from '../../../gateway/node/runtime.ts'
+import { plainKafka } from '../../kit/plain-kafka.ts'
 
 export const TOPIC: TopicSpec = { name: 'erp.payment.v1', cleanup: 'compact', keepMs: 10 ** 12 }
 export const IDENTITY = 'gateway.erp.payments'
@@ -20,21 +20,13 @@ export type ChildTask = Readonly<{
  * first, `signal` right before the signal, then the kind of the second's answer.
  */
 async function live({ client, address, prefix, at, signal }: ChildTask): Promise<void> {
-  const [host = '', port] = address.split(':')
   const end = () => {
     writeSync(1, 'signal\n')
     process.kill(process.pid, signal)
   }
   let commits = 0
-  const log = createKafkaLog({
-    client,
-    access: { clientId: 'child', tls: null, sasl: null, connectMs: 3_000 },
-    brokers: [{ host, port: Number(port) }],
+  const log = plainKafka(client, address, {
     prefix,
-    partitions: 1,
-    replication: null,
-    resolve: async (name) => name,
-    runtime: createRuntime(),
     failpoints: {
       hit(name) {
         if (name !== 'log.before-commit') return

@@ -15,8 +15,9 @@ import {
   openKafka,
   operator,
   record,
+  startProxiedBroker,
 } from '../../kit/kafka-logs.ts'
-import { type KafkaProxy, startKafkaProxy } from '../../kit/kafka-proxy.ts'
+import type { KafkaProxy } from '../../kit/kafka-proxy.ts'
 import {
   followUntil,
   NEVER,
@@ -33,16 +34,11 @@ const FIRST = { topic: TOPIC.name, partition: 0 }
 describeWithService('kafka-jars', 'writers on Kafka in trouble', (brokers) => {
   let broker: KafkaBroker
   let proxy: KafkaProxy
+  let stop: () => Promise<void>
   beforeAll(async () => {
-    proxy = await startKafkaProxy(() => broker.addresses['PROXIED'] ?? '')
-    broker = await brokers.start({
-      listeners: { PROXIED: { protocol: 'PLAINTEXT', advertised: proxy.address } },
-    })
+    ;({ broker, proxy, stop } = await startProxiedBroker(brokers))
   }, 120_000)
-  afterAll(async () => {
-    await proxy.close()
-    await broker.stop()
-  })
+  afterAll(() => stop())
 
   describe.each(KAFKA_CLIENTS)('by %s', (client) => {
     const fresh = (partitions = 1) => {
