@@ -222,10 +222,10 @@ function createLife(): Life {
 function gatedLog(log: Log, gate: Gate): Log {
   return {
     ensure: (topics, signal) => gate.call('log', 'ensure', () => log.ensure(topics, signal)),
-    writer: async (identity, signal) =>
+    writer: async (identity, signal, groups) =>
       gatedWriter(
         identity,
-        await gate.call('log', 'writer', () => log.writer(identity, signal), { detail: identity }),
+        await gate.call('log', 'writer', () => log.writer(identity, signal, groups), { detail: identity }),
         gate,
       ),
     end: (partition, signal) => gate.call('log', 'end', () => log.end(partition, signal)),

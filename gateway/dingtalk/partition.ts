@@ -67,10 +67,11 @@ async function runSession(
   const { log } = work.ports
   const { topic, partition, signal } = assignment
   const identity = `${work.gateway}.publisher.${topic}.${partition}`
-  const writer = await log.writer(identity, signal)
+  const inputGroup = `${work.gateway}.publisher`
+  const group = `${identity}.open`
+  const writer = await log.writer(identity, signal, [inputGroup, group])
   try {
     const position = await assignment.position()
-    const group = `${identity}.open`
     const { noticePartitions } = work
     // Only the first session of a process has calls to learn of that it did not make itself.
     const since = isFirst ? work.ports.runtime.wall() - REMEMBERED_MS : Number.POSITIVE_INFINITY
@@ -80,7 +81,7 @@ async function runSession(
     const ledger = createLedger({
       writer,
       input,
-      group: `${work.gateway}.publisher`,
+      group: inputGroup,
       openGroup: group,
       position,
       recovered,

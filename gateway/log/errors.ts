@@ -32,6 +32,10 @@ export const LOG_ERRORS = {
     remedy: 'restore',
     meaning: 'A partition ends before what was read of it: records are lost, or another topic has its name.',
   },
+  LOG_UNDECIDED: {
+    remedy: 'restore',
+    meaning: 'Kafka lost the end of a transaction and how it was decided; a person must decide it.',
+  },
   LOG_STOPPED: {
     remedy: 'restart',
     meaning: 'The log stopped after a failure and takes nothing until reopened.',

@@ -9,7 +9,7 @@ import { connectPlatformatic } from './kafka/platformatic-client.ts'
 import { Reading } from './kafka/reading.ts'
 import { Topics } from './kafka/topics.ts'
 import { untilAborted } from './kafka/until-aborted.ts'
-import { openWriter } from './kafka/writer.ts'
+import { openWriter, type WriterOptions } from './kafka/writer.ts'
 import type { Log } from './port.ts'
 import type { LogReader } from './reader.ts'
 
@@ -45,15 +45,16 @@ export function createKafkaLog(options: KafkaLogOptions): KafkaLog {
   const topics = new Topics(cluster, options)
   const reading = new Reading(cluster, topics)
   const following = new Following(cluster, topics, reading, runtime)
+  const unsettled: WriterOptions['unsettled'] = new Map()
   return {
     async ensure(specs, signal) {
       signal.throwIfAborted()
       return await told(topics.ensure(specs, signal), signal)
     },
-    async writer(identity, signal) {
+    async writer(identity, signal, groups = []) {
       signal.throwIfAborted()
-      const options = { cluster, topics, runtime, failpoints }
-      return await told(openWriter(options, `${prefix}${identity}`, signal), signal)
+      const options = { cluster, topics, runtime, failpoints, unsettled }
+      return await told(openWriter(options, `${prefix}${identity}`, groups, signal), signal)
     },
     end: (partition, signal) => told(reading.offset(partition, 'stable', signal), signal),
     readTo: (partition, from, to) => toldEach(reading.readTo(partition, from, to)),

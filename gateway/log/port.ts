@@ -100,9 +100,9 @@ export interface Log {
   ensure(topics: readonly TopicSpec[], signal: AbortSignal): Promise<readonly TopicState[]>
   /**
    * A writer with this identity. When it resolves, every earlier writer of the identity is fenced and whatever it
-   * left undecided is decided.
+   * left undecided is decided: in topics that this log has described, and in `groups`, whose positions it moves.
    */
-  writer(identity: string, signal: AbortSignal): Promise<Writer>
+  writer(identity: string, signal: AbortSignal, groups?: readonly string[]): Promise<Writer>
   /** The position after the last committed record. */
   end(partition: TopicPartition, signal: AbortSignal): Promise<number>
   /**

@@ -132,3 +132,14 @@ export async function dropBefore(address: string, topic: string, offset: number)
   await admin.fetchTopicOffsets(topic)
   await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: `${offset}` }] })
 }
+
+/** Settings of a topic, by its name in the cluster, as an operator changes them. */
+export async function alter(
+  address: string,
+  topic: string,
+  settings: Readonly<Record<string, string>>,
+): Promise<void> {
+  const admin = await operator(address)
+  const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }))
+  await admin.alterConfigs({ validateOnly: false, resources: [{ type: 2, name: topic, configEntries }] })
+}

@@ -19,8 +19,8 @@ export function mutatedLog(log: Log, mutations: ReadonlySet<LogMutation>): Log {
     position: (group, partition, signal) => log.position(group, partition, signal),
     subscribe: (group, topics, signal) => log.subscribe(group, topics, signal),
     close: () => log.close(),
-    async writer(identity, signal) {
-      const open = () => log.writer(identity, signal)
+    async writer(identity, signal, groups) {
+      const open = () => log.writer(identity, signal, groups)
       const split = mutations.has('position-before-effect')
       const writer = split ? positionsFirst(await open()) : await open()
       return mutations.has('unknown-commit-retried') ? retrying(writer, open) : writer

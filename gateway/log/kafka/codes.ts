@@ -45,6 +45,7 @@ export const CODES = {
   UNSTABLE_OFFSET_COMMIT: 88,
   PRODUCER_FENCED: 90,
   UNKNOWN_TOPIC_ID: 100,
+  TRANSACTIONAL_ID_NOT_FOUND: 105,
 } as const
 
 const NAMES = new Map<number, string>(Object.entries(CODES).map(([name, code]) => [code, name]))
@@ -82,7 +83,8 @@ export function isFence(code: number): boolean {
   return code === CODES.PRODUCER_FENCED || code === CODES.INVALID_PRODUCER_EPOCH
 }
 
-function isDenied(code: number): boolean {
+/** Rights are missing. */
+export function isDenied(code: number): boolean {
   return DENIED.has(code)
 }
 

@@ -131,20 +131,20 @@ export const DESCRIBE_TOPICS = message(
 
 export type TopicParts = Readonly<{ topic: string; partitions: readonly number[] }>
 
-/** The first offset that is kept, or the end of what is committed (the last stable offset). */
-export type OffsetKind = 'earliest' | 'stable'
+/** The first offset that is kept, the end of what is decided (the last stable offset), or the end of all. */
+export type OffsetKind = 'earliest' | 'stable' | 'latest'
 
 export const LIST_OFFSETS = message(
   ['ListOffsets', 2, 5],
   (to, { of, which }: Readonly<{ of: readonly TopicParts[]; which: OffsetKind }>) => {
-    to.int32(-1).int8(1)
+    to.int32(-1).int8(which === 'latest' ? 0 : 1)
     to.array(of, ({ topic, partitions }) => {
       to.string(topic)
       to.array(partitions, (partition) =>
         to
           .int32(partition)
           .int32(-1)
-          .int64(which === 'stable' ? -1n : -2n),
+          .int64(which === 'earliest' ? -2n : -1n),
       )
     })
   },

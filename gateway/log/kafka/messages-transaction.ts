@@ -72,6 +72,69 @@ export const END_TRANSACTION = message(
   readError,
 )
 
+/** What the coordinator knows of the last transaction of an identity. */
+export const DESCRIBE_TRANSACTION = message(
+  ['DescribeTransactions', 65, 0, 'flexible'],
+  (to, identity: string) => {
+    to.compactArray([identity], (one) => to.compactString(one)).tags()
+  },
+  (from) => {
+    passThrottle(from)
+    return from.compactArray(() => {
+      const error = from.int16()
+      from.compactString()
+      const state = from.compactString()
+      from.int32()
+      from.int64()
+      const producer: Producer = { id: from.int64(), epoch: from.int16() }
+      from.compactArray(() => {
+        from.compactString()
+        from.compactArray(() => from.int32())
+        from.tags()
+      })
+      from.tags()
+      return { error, state, producer }
+    })
+  },
+)
+
+/** Who writes to partitions, and the first record of each that has no marker; -1 where all have. */
+export const DESCRIBE_PRODUCERS = message(
+  ['DescribeProducers', 61, 0, 'flexible'],
+  (to, of: readonly TopicParts[]) => {
+    to.compactArray(of, ({ topic, partitions }) => {
+      to.compactString(topic)
+      to.compactArray(partitions, (partition) => to.int32(partition)).tags()
+    }).tags()
+  },
+  (from) => {
+    passThrottle(from)
+    const topics = from.compactArray(() => {
+      const topic = from.compactString()
+      const partitions = from.compactArray(() => {
+        const head = { topic, partition: from.int32(), error: from.int16() }
+        from.compactNullableString()
+        const producers = from.compactArray(() => {
+          const id = from.int64()
+          // Epoch, last number, last time, epoch of the coordinator.
+          from.int32()
+          from.int32()
+          from.int64()
+          from.int32()
+          const firstUndecided = from.offset()
+          from.tags()
+          return { id, firstUndecided }
+        })
+        from.tags()
+        return { ...head, producers }
+      })
+      from.tags()
+      return partitions
+    })
+    return topics.flat()
+  },
+)
+
 /** Stable positions only: while a transaction that moves one is undecided, the answer says so instead. */
 export const FETCH_POSITIONS = message(
   ['OffsetFetch', 9, 7, 'flexible'],

@@ -10,6 +10,7 @@ import {
   LIST_OFFSETS,
   type NewTopic,
   type TopicNode,
+  type TopicParts,
 } from './messages-cluster.ts'
 import { faultsOf, settingsOf } from './topic-settings.ts'
 
@@ -37,6 +38,8 @@ export class Topics {
   readonly #cluster: KafkaCluster
   readonly #options: TopicOptions
   readonly #known = new Map<string, KnownTopic>()
+  /** Names in the cluster. */
+  readonly #used = new Set<string>()
   #losses = 0
 
   constructor(cluster: KafkaCluster, options: TopicOptions) {
@@ -146,12 +149,7 @@ export class Topics {
 
   /** Topics that were just made, once all their partitions answer: until then they refuse to be written. */
   async #whole(wires: readonly string[], signal: AbortSignal): Promise<readonly TopicNode[]> {
-    const nodes = await this.#cluster.repeat(
-      () => this.#cluster.describe(wires),
-      (found) => !found.every(isWhole),
-      REQUEST_MS,
-      signal,
-    )
+    const nodes = await this.#led(wires, signal)
     await this.#cluster.repeat(
       () => this.#answers(nodes),
       (isAnswered) => !isAnswered,
@@ -159,6 +157,32 @@ export class Topics {
       signal,
     )
     return nodes
+  }
+
+  /** Once all their partitions have a broker that answers for them, or as they are after a while. */
+  async #led(wires: readonly string[], signal: AbortSignal): Promise<readonly TopicNode[]> {
+    return await this.#cluster.repeat(
+      () => this.#cluster.describe(wires),
+      (found) => !found.every(isWhole),
+      REQUEST_MS,
+      signal,
+    )
+  }
+
+  /** Every partition that was used until now, by its broker. Throws LOG_UNAVAILABLE while one has none. */
+  async usedByLeader(signal: AbortSignal): Promise<ReadonlyMap<number, readonly TopicParts[]>> {
+    const byLeader = new Map<number, TopicParts[]>()
+    for (const { error, name, partitions } of await this.#led([...this.#used], signal)) {
+      if (error === CODES.UNKNOWN_TOPIC_OR_PARTITION) continue
+      if (error !== CODES.NONE) throw refusal(error, `topic ${name}`)
+      for (const [leader, own] of Map.groupBy(partitions, (one) => one.leader)) {
+        if (leader < 0) throw refusal(CODES.LEADER_NOT_AVAILABLE, `topic ${name}`)
+        const parts = byLeader.get(leader) ?? []
+        parts.push({ topic: name, partitions: own.map(({ partition }) => partition) })
+        byLeader.set(leader, parts)
+      }
+    }
+    return byLeader
   }
 
   async #answers(nodes: readonly TopicNode[]): Promise<boolean> {
@@ -193,6 +217,7 @@ export class Topics {
     for (const { partition, leader } of partitions) leaders[partition] = leader
     const topic = { name: this.nameOf(wire) ?? wire, wire, id, cleanup, leaders }
     this.#known.set(topic.name, topic)
+    this.#used.add(wire)
     return topic
   }
 }

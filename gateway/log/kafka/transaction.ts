@@ -1,7 +1,6 @@
-import type { Failpoints, Runtime } from '../../runtime.ts'
 import type { Commit, GroupPosition, Placed, Transaction } from '../port.ts'
 import { KafkaFault } from './client.ts'
-import { type KafkaCluster, REQUEST_MS } from './cluster.ts'
+import { REQUEST_MS } from './cluster.ts'
 import { CODES, codeName, isFence, isForGood, isTransient, isUntaken, reasonFor } from './codes.ts'
 import { asLogError, asRefused } from './faults.ts'
 import type { Coded, Message } from './message.ts'
@@ -16,9 +15,9 @@ import {
 } from './messages-transaction.ts'
 import type { PartitionWrites } from './packing.ts'
 import { decodeProduced, encodeProduce, type PartitionBatch, PRODUCE, type Produced } from './produce.ts'
-import type { Topics } from './topics.ts'
+import type { PartitionState, TransactionContext } from './transaction-context.ts'
+import type { Decision, Unsettled } from './unsettled.ts'
 import { untilAborted } from './until-aborted.ts'
-import type { PartitionState } from './writer.ts'
 
 /**
  * After so long the broker breaks a transaction off by itself: the longest that a dead writer holds readers back (and up
@@ -34,19 +33,6 @@ const TRANSACT_MS = 10_000
 
 /** How long the broker may wait for its replicas: below the time that its answer may take. */
 const REPLICAS_MS = 5_000
-
-export type TransactionContext = Readonly<{
-  cluster: KafkaCluster
-  topics: Topics
-  runtime: Runtime
-  failpoints: Failpoints
-  identity: string
-  producer: Producer
-  /** By `<topic>/<partition>`; moves along. */
-  parts: Map<string, PartitionState>
-  /** Of each topic, by its name in the cluster, when the writer first wrote to it. */
-  topicIds: Map<string, string>
-}>
 
 type PartitionError = Coded & Readonly<{ topic: string; partition: number }>
 type Answered = Readonly<{ write: PartitionWrites; answer: Produced }>
@@ -78,15 +64,41 @@ export async function runTransaction(
   const attempt = new Attempt(context, signal)
   try {
     await attempt.route(writes)
-    await attempt.begin(writes, transaction.positions ?? [])
+    const positions = transaction.positions ?? []
+    await attempt.begin(
+      writes,
+      positions.map(({ group }) => group),
+    )
     const placed = await attempt.produce(writes, transaction.records.length)
     await attempt.recognise(writes)
-    await attempt.move(transaction.positions ?? [])
+    await attempt.move(positions)
     context.failpoints.hit('log.before-commit')
     await attempt.commit()
     context.failpoints.hit('log.after-commit')
-    await attempt.untilSeen()
+    await attempt.untilSeen(true)
     return { kind: 'committed', placed }
+  } catch (error) {
+    return await attempt.ended(error)
+  }
+}
+
+/**
+ * Ends what an earlier writer of the identity left without markers (see `findUnsettled`): a transaction over the same
+ * partitions and groups, empty, is decided as that one was, and its markers stand for both.
+ */
+export async function settle(
+  context: TransactionContext,
+  left: readonly Unsettled[],
+  groups: readonly string[],
+  decision: Decision,
+  signal: AbortSignal,
+): Promise<Commit> {
+  const attempt = new Attempt(context, signal)
+  try {
+    await attempt.begin(left, groups)
+    if (decision === 'commit') await attempt.commit()
+    await attempt.untilSeen(decision === 'commit')
+    return { kind: 'committed', placed: [] }
   } catch (error) {
     return await attempt.ended(error)
   }
@@ -116,7 +128,10 @@ class Attempt {
     }
   }
 
-  async begin(writes: readonly PartitionWrites[], positions: readonly GroupPosition[]): Promise<void> {
+  async begin(
+    writes: readonly Pick<PartitionWrites, 'wire' | 'partition'>[],
+    groups: readonly string[],
+  ): Promise<void> {
     if (writes.length > 0) {
       const of = [...Map.groupBy(writes, ({ wire }) => wire)].map(
         ([topic, own]): TopicParts => ({ topic, partitions: own.map(({ partition }) => partition) }),
@@ -131,7 +146,7 @@ class Attempt {
       // All of them are added, or none.
       if (failed !== undefined) throw this.#refused(failed.error, `topic ${failed.topic}`, false)
     }
-    for (const group of new Set(positions.map((one) => this.#context.topics.wire(one.group)))) {
+    for (const group of new Set(groups.map((one) => this.#context.topics.wire(one)))) {
       const { error } = await this.#decided(
         (node) => this.#ask(ADD_GROUP, { group }, node),
         (answer) => answer.error,
@@ -256,11 +271,18 @@ class Attempt {
 
   /**
    * The broker answers a commit once it is decided, before readers see it. Asked for the same again it says yes only
-   * when all markers are written; whoever reads then sees all of it (measured: half of 300 were not seen before).
+   * when all markers are written; whoever reads then sees all of it (measured: half of 300 were not seen before). Where
+   * it cannot say so, its markers may be lost, and the next writer has to look.
    */
-  async untilSeen(): Promise<void> {
-    // It is committed whatever becomes of this question.
-    await this.#end(true).catch(() => undefined)
+  async untilSeen(isCommit: boolean): Promise<void> {
+    try {
+      const { error } = await this.#end(isCommit)
+      // A successor has looked.
+      if (error === CODES.NONE || isFence(error)) return
+      throw this.#unknown(`it was decided, and the broker answered ${codeName(error)} before readers saw it`)
+    } catch (error) {
+      if (!this.#signal.aborted) throw error
+    }
   }
 
   /** From what went wrong to what became of the transaction. */

@@ -8,53 +8,136 @@ import { asRefused } from './faults.ts'
 import { INIT_PRODUCER, type Producer } from './messages-transaction.ts'
 import { type PartitionWrites, pack } from './packing.ts'
 import type { Topics } from './topics.ts'
-import { runTransaction, TRANSACTION_MS } from './transaction.ts'
+import { runTransaction, settle, TRANSACTION_MS } from './transaction.ts'
+import type { TransactionContext } from './transaction-context.ts'
+import {
+  type Decision,
+  decisionOf,
+  findUnsettled,
+  isEnding,
+  lastTransaction,
+  type Unsettled,
+  undecidable,
+} from './unsettled.ts'
 
 export type WriterOptions = Readonly<{
   cluster: KafkaCluster
   topics: Topics
   runtime: Runtime
   failpoints: Failpoints
+  /** What was found without markers, by identity: it outlives an opening that fails half-way. */
+  unsettled: Map<string, Left>
 }>
 
-/** What a writer knows of a partition: the number of its next record, and the offset of its last. */
-export type PartitionState = { sequence: number; last: number }
+type Left = Readonly<{
+  decision: Decision | null
+  parts: readonly Unsettled[]
+  /** Who has begun to settle it. Another one would break that off, and with it what was committed. */
+  by: Producer | null
+}>
 
 /** How long a writer that came before may take to be ended: its transaction is broken off meanwhile. */
 const FENCE_MS = 30_000
 
 /**
- * A writer with this identity: whoever had it before is fenced, and what it left open is broken off, when this
- * resolves. (An empty transaction on top, as clients make, does nothing more: the broker refuses one.)
+ * A writer with this identity: whoever had it before is fenced, what it left open is broken off, and what it left
+ * without markers is decided as it was, when this resolves. (An empty transaction on top, as clients make, does nothing
+ * more: the broker refuses one.)
  */
 export async function openWriter(
   options: WriterOptions,
   identity: string,
+  groups: readonly string[],
   signal: AbortSignal,
 ): Promise<Writer> {
-  const { cluster } = options
-  const request = { identity, timeoutMs: TRANSACTION_MS }
-  const { error, producer } = await cluster.decided(
+  const { cluster, unsettled } = options
+  const begun = unsettled.get(identity)
+  if (begun?.by !== undefined && begun.by !== null) {
+    await settleOrThrow(contextOf(options, identity, begun.by), begun, groups, signal)
+  }
+  const { error, producer, before } = await cluster.decided(
     'transaction',
     identity,
-    (node) => cluster.ask(INIT_PRODUCER, request, { node, use: 'write', timeoutMs: REQUEST_MS }),
+    (node) => takeOver(options, identity, groups, node, signal),
     (answer) => answer.error,
     FENCE_MS,
     signal,
   )
   if (error !== CODES.NONE) throw refusal(error, `writing as ${identity}`)
-  return createWriter(options, identity, producer)
+  const context = contextOf(options, identity, producer)
+  const left = unsettled.get(identity)
+  if (left === undefined) return createWriter(context)
+  const isSame = before?.id === producer.id
+  if (left.parts.length > 0 && (left.decision === null || !isSame)) throw undecidable(identity, left.parts)
+  if (isSame) await settleOrThrow(context, left, groups, signal)
+  return createWriter(context)
 }
 
-function createWriter(options: WriterOptions, identity: string, producer: Producer): Writer {
-  const parts = new Map<string, PartitionState>()
-  const topicIds = new Map<string, string>()
+function contextOf(
+  options: WriterOptions,
+  identity: string,
+  producer: Producer,
+): TransactionContext & Pick<WriterOptions, 'unsettled'> {
+  return { ...options, identity, producer, parts: new Map(), topicIds: new Map() }
+}
+
+async function settleOrThrow(
+  context: TransactionContext & Pick<WriterOptions, 'unsettled'>,
+  left: Left,
+  groups: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const { identity, producer, unsettled } = context
+  if (left.decision === null) return
+  unsettled.set(identity, { ...left, by: producer })
+  const settled = await settle(context, left.parts, groups, left.decision, signal)
+  const isOpen = settled.kind === 'unknown' || (settled.kind === 'refused' && settled.retryable)
+  if (isOpen) {
+    throw new LogError(
+      'LOG_UNAVAILABLE',
+      `What ${identity} left in Kafka without an end could not be ended yet: ${settled.reason}`,
+    )
+  }
+  // Or another writer has come and looked, or what was to be settled is not there any more.
+  unsettled.delete(identity)
+}
+
+/**
+ * Looks for what the last transaction left right before the next writer makes the coordinator forget about it. Whether
+ * it left positions of a group nobody tells, so that these are always settled.
+ */
+async function takeOver(
+  options: WriterOptions,
+  identity: string,
+  groups: readonly string[],
+  node: number,
+  signal: AbortSignal,
+) {
+  const { cluster, topics, unsettled } = options
+  const last = await lastTransaction(cluster, identity, node)
+  const before = last.producer
+  if (last.error !== CODES.NONE) return { error: last.error, producer: NOBODY, before }
+  if (isEnding(last)) return { error: CODES.CONCURRENT_TRANSACTIONS, producer: NOBODY, before }
+  if (before !== null && last.state !== 'Ongoing') {
+    const parts = await findUnsettled(cluster, topics, before.id, signal)
+    const decision = decisionOf(last) ?? unsettled.get(identity)?.decision ?? null
+    const isLeft = parts.length > 0 || (groups.length > 0 && decision !== null)
+    if (isLeft) unsettled.set(identity, { decision, parts, by: null })
+    else unsettled.delete(identity)
+  }
+  const request = { identity, timeoutMs: TRANSACTION_MS }
+  const answer = await cluster.ask(INIT_PRODUCER, request, { node, use: 'write', timeoutMs: REQUEST_MS })
+  return { ...answer, before }
+}
+
+const NOBODY: Producer = { id: -1n, epoch: -1 }
+
+function createWriter(context: TransactionContext): Writer {
   let state: 'free' | 'busy' | 'spent' | 'closed' = 'free'
   const decide = async (transaction: Transaction, signal: AbortSignal): Promise<Commit> => {
-    const packed = await packOrRefuse(options.topics, transaction)
+    const packed = await packOrRefuse(context.topics, transaction)
     if ('kind' in packed) return packed
     signal.throwIfAborted()
-    const context = { ...options, identity, producer, parts, topicIds }
     return await runTransaction(context, packed, transaction, signal)
   }
   return {

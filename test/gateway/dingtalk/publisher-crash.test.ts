@@ -154,9 +154,9 @@ describe('a publisher whose commits get lost', () => {
       }
       const log: typeof ports.log = {
         ...ports.log,
-        async writer(identity, signal) {
+        async writer(identity, signal, groups) {
           check()
-          return ports.log.writer(identity, signal)
+          return ports.log.writer(identity, signal, groups)
         },
         async end(partition, signal) {
           check()

@@ -18,71 +18,59 @@ const PARTITIONS = 2
 describeWithService('kafka-jars', 'Kafka away', (brokers) => {
   let broker: KafkaBroker
   beforeAll(async () => {
-    broker = await brokers.start({
-      settings: {
-        'transactional.id.expiration.ms': '2000',
-        // Every hour is the default.
-        'transaction.remove.expired.transaction.cleanup.interval.ms': '500',
-      },
-    })
+    broker = await brokers.start()
   }, 120_000)
   afterAll(() => broker.stop())
 
-  describe.each(KAFKA_CLIENTS)('by %s', (client) => {
-    test('a writer that Kafka has forgotten is unknown, and a new one works [P1 F35]', async () => {
-      const prefix = freshPrefix()
-      const log = openKafka(client, broker.address, { prefix })
-      await log.ensure([TOPIC], NEVER)
-      const writer = await log.writer('payments', NEVER)
-      placedOf(await answerOf(writer, TOPIC, 'before'))
-      await untilForgotten(client, broker.address, `${prefix}payments`)
-      expect(await answerOf(writer, TOPIC, 'forgotten')).toMatchObject({
-        kind: 'unknown',
-        reason: expect.stringContaining('INVALID_PRODUCER_ID_MAPPING'),
-      })
-      placedOf(await answerOf(await log.writer('payments', NEVER), TOPIC, 'after'))
-      expect((await readPartition(log, FIRST)).records.map(textOf)).toEqual(['before', 'after'])
-    }, 60_000)
-  })
-
+  const killed = async () => {
+    await broker.kill()
+    await broker.start()
+  }
   const frozen = async () => {
     broker.freeze()
     await wait(12_000)
     broker.thaw()
   }
-  test('a broker that stands still for 12 s under load has all that was committed, once and in order, and followers go on [P1 P2 P3 F3]', async () => {
-    const prefix = freshPrefix()
-    const logs = KAFKA_CLIENTS.map((client) =>
-      openKafka(client, broker.address, { prefix, partitions: PARTITIONS }),
-    )
-    for (const log of logs) await log.ensure([TOPIC], NEVER)
-    const lanes = logs.flatMap((log, place) => ['a', 'b'].map((name) => startLane(log, `${place}${name}`)))
-    const followers = logs.map((log) => follow(log))
-    await expect.poll(() => lanes.every((lane) => lane.committed() >= 5), { timeout: 60_000 }).toBe(true)
-    await frozen()
-    const before = lanes.map((lane) => lane.committed())
-    await expect
-      .poll(() => lanes.every((lane, place) => lane.committed() >= (before[place] ?? 0) + 5), {
-        timeout: 90_000,
-      })
-      .toBe(true)
-    for (const lane of lanes) await lane.stop()
-    const [first] = logs
-    if (first === undefined) throw new Error('There is no client.')
-    const kept = await readTopic(first, TOPIC, PARTITIONS)
-    for (const lane of lanes) {
-      const numbers = numbersOf(kept, lane.name)
-      expect(numbers.slice(0, lane.committed())).toEqual(upTo(lane.committed()))
-      // One more may have been decided after its answer was lost.
-      expect(numbers).toEqual(upTo(numbers.length))
-    }
-    for (const follower of followers) {
-      await expect.poll(() => follower.seen.length, { timeout: 30_000 }).toBeGreaterThanOrEqual(kept.length)
-      const seen = follower.seen.toSorted((a, b) => a.partition - b.partition)
-      expect(seen.map(placeOf)).toEqual(kept.map(placeOf))
-      await follower.stop()
-    }
-  }, 180_000)
+  test.each([
+    ['killed and started again', killed],
+    ['that stands still for 12 s', frozen],
+  ])(
+    'a broker %s under load has all that was committed, once and in order, and followers go on [P1 P2 P3 F3]',
+    async (_name, trouble) => {
+      const prefix = freshPrefix()
+      const logs = KAFKA_CLIENTS.map((client) =>
+        openKafka(client, broker.address, { prefix, partitions: PARTITIONS }),
+      )
+      for (const log of logs) await log.ensure([TOPIC], NEVER)
+      const lanes = logs.flatMap((log, place) => ['a', 'b'].map((name) => startLane(log, `${place}${name}`)))
+      const followers = logs.map((log) => follow(log))
+      await expect.poll(() => lanes.every((lane) => lane.committed() >= 5), { timeout: 60_000 }).toBe(true)
+      await trouble()
+      const before = lanes.map((lane) => lane.committed())
+      await expect
+        .poll(() => lanes.every((lane, place) => lane.committed() >= (before[place] ?? 0) + 5), {
+          timeout: 90_000,
+        })
+        .toBe(true)
+      for (const lane of lanes) await lane.stop()
+      const [first] = logs
+      if (first === undefined) throw new Error('There is no client.')
+      const kept = await readTopic(first, TOPIC, PARTITIONS)
+      for (const lane of lanes) {
+        const numbers = numbersOf(kept, lane.name)
+        expect(numbers.slice(0, lane.committed())).toEqual(upTo(lane.committed()))
+        // One more may have been decided after its answer was lost.
+        expect(numbers).toEqual(upTo(numbers.length))
+      }
+      for (const follower of followers) {
+        await expect.poll(() => follower.seen.length, { timeout: 30_000 }).toBeGreaterThanOrEqual(kept.length)
+        const seen = follower.seen.toSorted((a, b) => a.partition - b.partition)
+        expect(seen.map(placeOf)).toEqual(kept.map(placeOf))
+        await follower.stop()
+      }
+    },
+    180_000,
+  )
 
   test('after an hour without a broker writers, followers and members come back by themselves, and it cost little [P1 P9 F4]', async () => {
     const clock = hurriedRuntime()
@@ -136,6 +124,37 @@ describeWithService('kafka-jars', 'Kafka away', (brokers) => {
     for (const count of connects) expect(count).toBeGreaterThan(100)
     expect((usedAfter - usedBefore) / 2 ** 20).toBeLessThan(20)
   }, 180_000)
+})
+
+describeWithService('kafka-jars', 'Kafka that forgets', (brokers) => {
+  let broker: KafkaBroker
+  beforeAll(async () => {
+    broker = await brokers.start({
+      settings: {
+        'transactional.id.expiration.ms': '2000',
+        // Every hour is the default.
+        'transaction.remove.expired.transaction.cleanup.interval.ms': '500',
+      },
+    })
+  }, 120_000)
+  afterAll(() => broker.stop())
+
+  describe.each(KAFKA_CLIENTS)('by %s', (client) => {
+    test('a writer that Kafka has forgotten is unknown, and a new one works [P1 F35]', async () => {
+      const prefix = freshPrefix()
+      const log = openKafka(client, broker.address, { prefix })
+      await log.ensure([TOPIC], NEVER)
+      const writer = await log.writer('payments', NEVER)
+      placedOf(await answerOf(writer, TOPIC, 'before'))
+      await untilForgotten(client, broker.address, `${prefix}payments`)
+      expect(await answerOf(writer, TOPIC, 'forgotten')).toMatchObject({
+        kind: 'unknown',
+        reason: expect.stringContaining('INVALID_PRODUCER_ID_MAPPING'),
+      })
+      placedOf(await answerOf(await log.writer('payments', NEVER), TOPIC, 'after'))
+      expect((await readPartition(log, FIRST)).records.map(textOf)).toEqual(['before', 'after'])
+    }, 60_000)
+  })
 })
 
 const HOUR_MS = 3_600_000

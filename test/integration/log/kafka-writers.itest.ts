@@ -7,6 +7,7 @@ import type { TopicSpec } from '../../../gateway/log/port.ts'
 import type { KafkaBroker } from '../../../scripts/services/kafka-broker.ts'
 import {
   API,
+  alter,
   answerOf,
   freshPrefix,
   KAFKA_CLIENTS,
@@ -225,16 +226,6 @@ async function valuesIn(log: KafkaLog): Promise<readonly (string | null)[]> {
 /** A key that goes to the other of two partitions. */
 function otherKey(partition: number): string {
   return partition === 0 ? 'b' : 'a'
-}
-
-async function alter(
-  address: string,
-  topic: string,
-  settings: Readonly<Record<string, string>>,
-): Promise<void> {
-  const admin = await operator(address)
-  const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }))
-  await admin.alterConfigs({ validateOnly: false, resources: [{ type: 2, name: topic, configEntries }] })
 }
 
 async function makeAgain(address: string, prefix: string): Promise<void> {
