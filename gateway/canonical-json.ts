@@ -95,17 +95,17 @@ export class JsonWriter {
     this.#length = at
   }
 
-  /** 64 bits as eleven letters of base64url, in quotes. */
-  bits(high: number, low: number): void {
+  /** 36 bits as six letters of base64url. */
+  bits(low: number, high: number): void {
     this.#reserve(BITS_LETTERS)
     const bytes = this.#bytes
     let at = this.#length
-    bytes[at++] = QUOTE
-    for (let shift = 26; shift > 0; shift -= 6) bytes[at++] = letter(high >>> shift)
-    bytes[at++] = letter((high << 4) | (low >>> 28))
-    for (let shift = 22; shift > 0; shift -= 6) bytes[at++] = letter(low >>> shift)
-    bytes[at++] = letter(low << 2)
-    bytes[at++] = QUOTE
+    bytes[at++] = letter(low)
+    bytes[at++] = letter(low >>> 6)
+    bytes[at++] = letter(low >>> 12)
+    bytes[at++] = letter(low >>> 18)
+    bytes[at++] = letter(low >>> 24)
+    bytes[at++] = letter((low >>> 30) | (high << 2))
     this.#length = at
   }
 
@@ -177,7 +177,7 @@ const LONG = 32
 /** What a writer keeps between two records. */
 const KEPT_BYTES = 1_000_000
 
-const BITS_LETTERS = 11
+const BITS_LETTERS = 6
 const LETTERS = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_')
 
 /** Of the lowest six bits. */

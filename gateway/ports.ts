@@ -79,7 +79,7 @@ export type ProjectionRow = Readonly<{
   /** 0: never published (its only versions were rejected). */
   revision: number
   contentHash: string
-  /** Digest per top-level field of `data`, for `changedFields`; compact JSON text. */
+  /** Digest per top-level field of `data`, for `changedFields` (`Digests` in `identity.ts`). */
   fieldDigests: string
   sourceFingerprint: string
   /** Place of the read that was last published or found equal (`read-order.ts`); compares bytewise by its count. */

@@ -95,7 +95,7 @@ export class RowCodec {
       recordKey: prefix + ((flags & FLAG.isKeyed) === 0 ? rest : sourceKey),
       revision,
       contentHash,
-      fieldDigests: joinDigests(names, values),
+      fieldDigests: values + names,
       sourceFingerprint,
       readOrder,
       mappingVersion,
@@ -180,76 +180,18 @@ function prefixEnd(recordKey: string): number {
   return recordKey.indexOf('/', recordKey.indexOf('/') + 1) + 1
 }
 
-const HOLE = '\u0000'
-
-/** Digests by field as two texts: what many rows have in common, with a hole for each value, and the values. */
+/** Digests by field as two texts: the values, and what many rows have in common, the bar and all behind it. */
 type SplitDigests = Readonly<{ names: string; values: string }>
 
-/**
- * Splits digests, `{"amount":"x","status":"y"}`. Whatever the text is, `joinDigests` gives it back. Most rows have the
- * fields of the row before, so these are tried first: finding names costs more than comparing them.
- */
+/** Splits digests by field (`identity.ts`). Whatever the text is, values and names together are it. */
 class DigestSplitter {
   #names = ''
-  #pieces: readonly string[] = []
 
   split(text: string): SplitDigests {
-    const values = this.#valuesOf(text)
-    if (values !== null) return { names: this.#names, values }
-    const split = splitDigests(text)
-    if (split.values !== '') {
-      this.#names = split.names
-      this.#pieces = split.names.split(HOLE)
-    }
-    return split
+    const bar = text.indexOf('|')
+    const end = bar < 0 ? 0 : bar
+    // Most rows have the names of the row before, a text whose number is found at once.
+    if (text.length - end !== this.#names.length || !text.endsWith(this.#names)) this.#names = text.slice(end)
+    return { names: this.#names, values: text.slice(0, end) }
   }
-
-  /** The values of a text with the same names as the last; null where it has others. */
-  #valuesOf(text: string): string | null {
-    const pieces = this.#pieces
-    const last = pieces.length - 1
-    let values = ''
-    let at = 0
-    for (let index = 0; index < last; index += 1) {
-      const piece = pieces[index] ?? ''
-      if (!text.startsWith(piece, at)) return null
-      const start = at + piece.length
-      at = text.indexOf('"', start) + 1
-      if (at === 0) return null
-      values += text.slice(start, at)
-    }
-    return last > 0 && text.length === at + (pieces[last] ?? '').length && text.endsWith(pieces[last] ?? '')
-      ? values
-      : null
-  }
-}
-
-function splitDigests(text: string): SplitDigests {
-  if (text.includes(HOLE)) return { names: text, values: '' }
-  let names = ''
-  let values = ''
-  let at = 0
-  for (let colon = text.indexOf('":"'); colon >= 0; colon = text.indexOf('":"', at)) {
-    const start = colon + 3
-    const end = text.indexOf('"', start) + 1
-    if (end === 0) break
-    names += text.slice(at, start) + HOLE
-    values += text.slice(start, end)
-    at = end
-  }
-  return { names: names + text.slice(at), values }
-}
-
-function joinDigests(names: string, values: string): string {
-  if (values === '') return names
-  let text = ''
-  let at = 0
-  let place = 0
-  for (let hole = names.indexOf(HOLE); hole >= 0; hole = names.indexOf(HOLE, place)) {
-    const end = values.indexOf('"', at) + 1
-    text += names.slice(place, hole) + values.slice(at, end)
-    at = end
-    place = hole + 1
-  }
-  return text + names.slice(place)
 }

@@ -190,9 +190,10 @@ describe('the content of a version', () => {
       [],
     )
     expect(contentHash).toBe('2SsXgHt_RMBL8XCbdMuboB')
-    expect(fieldDigests).toBe('{"net":"1YXSLCCnCu4","number":"Doj2cSFxJFI"}')
+    expect(fieldDigests).toBe('sIdhV7xZPiOI------|["net","number","名称"]')
     expect(eventId('0190-lineage', 'sap-ecc/1000/4500001234', 7, contentHash)).toBe('_edhqqaPTylSgp_9fWVJJC')
-    expect(fingerprint({ EBELN: '4500001234', 名: '螺栓' })).toBe('xIjlrw2GZzxm-UGwnxndoL')
+    expect(fingerprint({ EBELN: '4500001234', 名: '螺栓' })).toBe('P5LmoCevly-Pjae9LchC2I')
+    expect(fingerprint({ EBELN: '4500001234', lines: [] })).toBe('MyiWJZ2lu3F8OIUmcxqkU0')
   })
 })
 
