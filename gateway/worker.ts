@@ -20,6 +20,8 @@ import { sourceOptions } from './wiring.ts'
  * The thread of a source: wires real ports, as `main.ts` does for the main thread, and carries out what that tells it.
  */
 const settings = workerData as ThreadSettings
+// Events are cut from pieces of this size: in a thread a piece costs as much as filling it (8 kB is Node's own).
+Buffer.poolSize = 1 << 18
 const sources = new Map<string, Readonly<{ source: Source; stopping: AbortController }>>()
 
 const tell = (report: ThreadReport) => parentPort?.postMessage(report)

@@ -1,12 +1,16 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { KAFKA_CLIENTS } from '../gateway/config/model.ts'
+import type { KafkaClientName } from '../gateway/log/kafka.ts'
 import { flipBytes, flipsTable } from '../test/chaos/flips.ts'
 import { followUnderLoad, WAL_BYTES_MAX } from '../test/chaos/follower.ts'
 import { killsAtSteps, killsByChance, LANE_STEPS } from '../test/chaos/kills.ts'
 import { type ChaosLog, embeddedChaosLog, kafkaChaosLog } from '../test/chaos/logs.ts'
 import { chaos } from '../test/chaos/run.ts'
+import { rowsWait } from '../test/chaos/waiting.ts'
 import { seededRandom } from '../test/kit/random.ts'
+import { tellGoals } from './bench/measured.ts'
 import { freshDatabase } from './services/fresh-database.ts'
 import { startKafkaBroker } from './services/kafka-broker.ts'
 import { createServices, mustHave, type ServiceName } from './services.ts'
@@ -17,10 +21,12 @@ import { createServices, mustHave, type ServiceName } from './services.ts'
  */
 const USAGE = `Usage:
   npm run chaos -- embedded [--kills 20] [--seed TEXT]   kill -9 of a gateway while rows are written
-  npm run chaos -- kafka [--kills 20 | --full] [--seed TEXT] [--client platformatic | kafkajs]
+  npm run chaos -- kafka [--kills 20 | --full] [--seed TEXT] [--client kafkajs | platformatic]
                                                          the same on Kafka: of the second of two gateways and of the
                                                          broker as well; --full: 100 kills beside those at each step
   npm run chaos -- flips [--places 200] [--seed TEXT]    a flipped bit in each file of a gateway, and a run after it
+  npm run chaos -- waiting [--rows 2000000] [--away 60] [--client kafkajs | platformatic]
+                                                         rows that wait while the broker is away, for so many seconds
   npm run chaos -- follower [--minutes 10]               a reader beside the writer of the log, under load`
 
 const DATABASE = `chaos_${process.pid}`
@@ -37,6 +43,7 @@ function run(): Promise<number> {
   if (name === 'embedded') return embedded()
   if (name === 'kafka') return kafka()
   if (name === 'flips') return flips()
+  if (name === 'waiting') return waiting()
   if (name === 'follower') return follower()
   console.error(USAGE)
   return Promise.resolve(2)
@@ -69,12 +76,34 @@ async function embedded(): Promise<number> {
 async function kafka(): Promise<number> {
   return await withServices(['postgres', 'kafka-jars'], async ([postgres = '', jars = '']) => {
     await using broker = await startKafkaBroker({ jars })
-    const client = option('client', 'platformatic')
-    if (client !== 'platformatic' && client !== 'kafkajs') throw new Error(`There is no client ${client}.`)
+    const client = clientOption()
     return await killAgainAndAgain(
       await freshDatabase(postgres, DATABASE),
       kafkaChaosLog(broker, client, 'chaos.'),
     )
+  })
+}
+
+function clientOption(): KafkaClientName {
+  const name = option('client', KAFKA_CLIENTS[0])
+  const client = KAFKA_CLIENTS.find((one) => one === name)
+  if (client === undefined) throw new Error(`There is no client ${name}.`)
+  return client
+}
+
+async function waiting(): Promise<number> {
+  return await withServices(['postgres', 'kafka-jars'], async ([postgres = '', jars = '']) => {
+    await using broker = await startKafkaBroker({ jars })
+    const goals = await rowsWait({
+      databaseUrl: await freshDatabase(postgres, DATABASE),
+      folder,
+      broker,
+      client: clientOption(),
+      rows: Number(option('rows', '2000000')),
+      awaySeconds: Number(option('away', '60')),
+      report: (line) => console.log(line),
+    })
+    return tellGoals(goals, (line) => console.log(line)) ? 0 : 1
   })
 }
 

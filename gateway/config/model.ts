@@ -49,7 +49,7 @@ export type KafkaLogConfig = Readonly<{
 export type KafkaAddress = Readonly<{ host: string; port: number }>
 
 /** The first is the default. */
-export const KAFKA_CLIENTS = ['platformatic', 'kafkajs'] as const
+export const KAFKA_CLIENTS = ['kafkajs', 'platformatic'] as const
 export const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const
 
 /** `every`: ms between the ends of polls. `at`: a cron line in the zone of the source. */

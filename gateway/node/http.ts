@@ -1,5 +1,5 @@
 import { isIP, type LookupFunction } from 'node:net'
-import { buildConnector, Client, type Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import type { Http, HttpAnswer, HttpRequest, Names } from '../ports.ts'
 import type { Runtime } from '../runtime.ts'
 
@@ -75,6 +75,8 @@ async function exchange(
   address: string,
   { until, ca }: Readonly<{ until: AbortSignal; ca: string | null }>,
 ): Promise<HttpAnswer> {
+  // Only now: it takes 30 MB, and not every gateway sends something.
+  const { buildConnector, Client } = await import('undici')
   // From the moment a connection stands, bytes may be on their way.
   const state = { isConnected: false }
   const connect = buildConnector({

@@ -14,7 +14,7 @@ import { folderStore, memoryStore, type Store } from './projection-store.ts'
 import { Table } from './projection-table.ts'
 
 /** Bytes that are gathered in memory before they are written, and that a crash makes the next start read from the log. */
-const GATHERED_BYTES_MAX = 8_000_000
+const GATHERED_BYTES_MAX = 4_000_000
 
 /** Changes after which what is gathered is written, however little it is: a start must not read a week of the log. */
 const GATHERED_CHANGES_MAX = 256

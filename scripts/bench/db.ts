@@ -6,12 +6,11 @@ import { textTable } from '../../gateway/cli/text-table.ts'
 import { startKafkaBroker } from '../services/kafka-broker.ts'
 import { createServices, mustHave, type Services } from '../services.ts'
 import { type Goal, measured, median, tellGoals, type Usage } from './measured.ts'
-import { fillPayments, type KeyOrder } from './payments.ts'
+import { fillPayments, type KeyOrder, PASSWORD_VARIABLE, paymentsConfig } from './payments.ts'
 
 const ERPGW = fileURLToPath(new URL('../../gateway/cli/erpgw.mjs', import.meta.url))
 const RAW = fileURLToPath(new URL('./raw-limits.ts', import.meta.url))
 const LOG_LOAD = fileURLToPath(new URL('./log-load.ts', import.meta.url))
-const MAPPINGS = fileURLToPath(new URL('./mappings', import.meta.url))
 
 /** CPU seconds for a million rows; scaled where a run has another number. */
 const CPU_GOALS: Readonly<Record<KeyOrder, number>> = { ascending: 34, random: 45 }
@@ -141,37 +140,14 @@ async function rawLimits(
 async function loadOnce(url: string, jars: string, folder: string): Promise<Usage> {
   await using broker = await startKafkaBroker({ jars })
   mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'gateway.yaml'), configOf(url, broker.address))
+  writeFileSync(join(folder, 'gateway.yaml'), paymentsConfig(url, broker.address))
   const password = decodeURIComponent(new URL(url).password)
   const usage = await measured([ERPGW, 'run', '--once'], {
     folder,
-    environment: { BENCH_PASSWORD: password || 'none' },
+    environment: { [PASSWORD_VARIABLE]: password || 'none' },
   })
   rmSync(folder, { recursive: true, force: true })
   return usage
-}
-
-function configOf(databaseUrl: string, broker: string): string {
-  const { hostname, port, username, pathname } = new URL(databaseUrl)
-  return `
-companies:
-  001: { name: Example Trading, currency: HKD, zone: Asia/Hong_Kong }
-log: { driver: kafka, brokers: ["${broker}"] }
-mappings: ["${MAPPINGS}"]
-sources:
-  erp:
-    kind: database
-    system: bench
-    company: 001
-    zone: Asia/Hong_Kong
-    connection: { engine: postgres, host: ${hostname}, port: ${port}, database: ${pathname.slice(1)}, user: ${username}, password: env:BENCH_PASSWORD }
-    feeds:
-      payments:
-        mapping: bench/payment
-        table: payment
-        key: [payment_no]
-        cursor: { strategy: watermark, columns: [updated_at], overlap: 10s }
-`
 }
 
 function sentence(usage: Usage | undefined): string {

@@ -1,4 +1,7 @@
+import { fileURLToPath } from 'node:url'
 import pg from 'pg'
+
+const MAPPINGS = fileURLToPath(new URL('./mappings', import.meta.url))
 
 /** In which order of keys a table shows its rows; it makes all the difference to the projection. */
 export type KeyOrder = 'ascending' | 'random'
@@ -57,4 +60,30 @@ export async function readPayments(url: string): Promise<void> {
   } finally {
     await client.end()
   }
+}
+
+export const PASSWORD_VARIABLE = 'BENCH_PASSWORD'
+
+/** A gateway that reads the table into Kafka, with nothing but defaults; the password of the database is in `PASSWORD_VARIABLE`. */
+export function paymentsConfig(databaseUrl: string, broker: string): string {
+  const { hostname, port, username, pathname } = new URL(databaseUrl)
+  return `
+companies:
+  001: { name: Example Trading, currency: HKD, zone: Asia/Hong_Kong }
+log: { driver: kafka, brokers: ["${broker}"] }
+mappings: ["${MAPPINGS}"]
+sources:
+  erp:
+    kind: database
+    system: bench
+    company: 001
+    zone: Asia/Hong_Kong
+    connection: { engine: postgres, host: ${hostname}, port: ${port}, database: ${pathname.slice(1)}, user: ${username}, password: env:${PASSWORD_VARIABLE} }
+    feeds:
+      payments:
+        mapping: bench/payment
+        table: payment
+        key: [payment_no]
+        cursor: { strategy: watermark, columns: [updated_at], overlap: 10s }
+`
 }

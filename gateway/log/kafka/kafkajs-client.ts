@@ -32,6 +32,8 @@ export const connectKafkaJs: ConnectKafka = async ({ host, port }, ip, access) =
     // A copy: it keeps who logs in, password and all, in the object that it is given.
     sasl: access.sasl === null ? null : { ...access.sasl },
   })
+  // Nothing is ever pending there, as nothing is throttled; it would look every millisecond, and warn of it each time.
+  connection.requestQueue.scheduleCheckPendingRequests = () => undefined
   connection.setVersions(LOGIN_VERSIONS)
   connection.setSupportAuthenticationProtocol(true)
   try {
@@ -99,6 +101,7 @@ type JsRequest = Readonly<{
 }>
 
 interface JsConnection {
+  readonly requestQueue: { scheduleCheckPendingRequests: () => void }
   setVersions(versions: object): void
   setSupportAuthenticationProtocol(isSupported: boolean): void
   connect(): Promise<unknown>

@@ -62,7 +62,7 @@ test('describes every setting, and shows defaults as one writes them', () => {
   const { properties } = configJsonSchema(ADAPTERS)
   const [embedded, kafka] = properties?.['log']?.oneOf ?? []
   expect(embedded?.properties?.['diskMax']?.default).toBe('20GB')
-  expect(kafka?.properties?.['client']?.default).toBe('platformatic')
+  expect(kafka?.properties?.['client']?.default).toBe('kafkajs')
   expect(properties?.['workersMax']?.default).toBe(16)
   expect(JSON.stringify(configJsonSchema(ADAPTERS))).toMatch(/"statementTimeout":\{[^}]*"default":"20s"/)
   expect(undescribed(configJsonSchema(ADAPTERS), '')).toEqual([])

@@ -18,7 +18,7 @@ test('reads a Kafka cluster as the log, with what nobody wrote filled in', () =>
       { host: 'kafka-1.corp.example', port: 9092 },
       { host: '::1', port: 9093 },
     ],
-    client: 'platformatic',
+    client: 'kafkajs',
     prefix: '',
     partitions: 6,
     replication: null,
@@ -70,7 +70,7 @@ test('explains a log on Kafka as one that loads to the same', () => {
   const loaded = loadWell(withLog('driver: kafka, brokers: [k:9092]'))
   const explained = explainConfig(loaded, adapters)
   expect(loadWell(explained).config).toEqual(loaded.config)
-  for (const line of ['client: platformatic # default', 'partitions: 6 # default', 'audit: 400d # default']) {
+  for (const line of ['client: kafkajs # default', 'partitions: 6 # default', 'audit: 400d # default']) {
     expect(explained).toContain(`${line}\n`)
   }
   const none = explainConfig(loadWell(good([`${EMBEDDED}\n`, ''])), adapters)
@@ -106,7 +106,7 @@ test.each<readonly [string, string, string]>([
   [
     'a client',
     'driver: kafka, brokers: [k:9092], client: kafka-js',
-    '6:50 log.client: cannot be "kafka-js" (did you mean "kafkajs"?); allowed: platformatic, kafkajs',
+    '6:50 log.client: cannot be "kafka-js" (did you mean "kafkajs"?); allowed: kafkajs, platformatic',
   ],
   [
     'a prefix that Kafka would refuse',
