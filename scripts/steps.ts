@@ -8,6 +8,9 @@ export const ROOT = fileURLToPath(new URL('..', import.meta.url))
 /** Tools, and the pinned Node, before whatever the machine has. */
 const PROGRAMS = join(ROOT, 'node_modules', '.bin')
 
+/** Where Node keeps what it has compiled: each of the many programs that tests start then begins in half the time. */
+const COMPILED = join(ROOT, '.cache', 'compiled')
+
 /** A program of the checkout to run; `node` and those of node_modules/.bin are found by name. */
 export type Step = Readonly<{
   name: string
@@ -54,7 +57,11 @@ function runStep(step: Step, show: boolean, running: Set<ChildProcess>): Promise
   const began = performance.now()
   const program = spawn(step.command, step.args, {
     cwd: ROOT,
-    env: { ...process.env, PATH: `${PROGRAMS}${delimiter}${process.env['PATH'] ?? ''}` },
+    env: {
+      ...process.env,
+      NODE_COMPILE_CACHE: COMPILED,
+      PATH: `${PROGRAMS}${delimiter}${process.env['PATH'] ?? ''}`,
+    },
     stdio: show ? ['ignore', 'inherit', 'inherit'] : ['ignore', 'pipe', 'pipe'],
     // A group of its own, so that a step that hangs can be ended with what it started.
     detached: true,

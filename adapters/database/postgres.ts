@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import type { Client, ClientConfig, QueryArrayResult } from 'pg'
 import type { Context } from '../contract.ts'
 import { AdapterError } from '../errors.ts'
@@ -44,9 +45,11 @@ export async function connectPostgres(
 function tlsOf(settings: PostgresConnection, context: Context): ClientConfig['ssl'] {
   const { tls } = settings
   if (tls === undefined) return false
+  const name = tls.name ?? settings.host
   return {
     rejectUnauthorized: true,
-    servername: tls.name ?? settings.host,
+    // An address stands in no SNI; the certificate is compared with it all the same.
+    ...(isIP(name) === 0 ? { servername: name } : { host: name }),
     ...(tls.ca === undefined ? {} : { ca: context.secret(tls.ca) }),
   }
 }

@@ -66,8 +66,8 @@ function addStart(erpgw: Command, world: World, configOf: () => string, ended: E
     erpgw
       .command('init')
       .description('write a commented starter config')
-      .argument('[path]', 'where to write it', DEFAULT_CONFIG)
-      .action((path: string) => ended(writeStarter(world, path))),
+      .argument('[path]', 'where to write it; without it, where --config says')
+      .action((path?: string) => ended(writeStarter(world, path ?? configOf()))),
     'erpgw init',
   )
   example(

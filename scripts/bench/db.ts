@@ -3,12 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { textTable } from '../../gateway/cli/text-table.ts'
+import { KAFKA_CLIENTS } from '../../gateway/config/model.ts'
 import { startKafkaBroker } from '../services/kafka-broker.ts'
 import { createServices, mustHave, type Services } from '../services.ts'
+import { buildProgram } from './built.ts'
 import { type Goal, measured, median, tellGoals, type Usage } from './measured.ts'
 import { fillPayments, type KeyOrder, PASSWORD_VARIABLE, paymentsConfig } from './payments.ts'
 
-const ERPGW = fileURLToPath(new URL('../../gateway/cli/erpgw.mjs', import.meta.url))
 const RAW = fileURLToPath(new URL('./raw-limits.ts', import.meta.url))
 const LOG_LOAD = fileURLToPath(new URL('./log-load.ts', import.meta.url))
 
@@ -37,9 +38,10 @@ export async function benchDb(options: DbBenchOptions): Promise<boolean> {
   const services = createServices({ environment: process.env, report: options.print })
   const folder = mkdtempSync(join(tmpdir(), 'erpgw-bench-'))
   try {
+    const program = await buildProgram()
     const goals: Goal[] = []
     for (const order of ['ascending', 'random'] as const) {
-      goals.push(...(await benchOrder(options, services, folder, order)))
+      goals.push(...(await benchOrder(options, services, program, folder, order)))
     }
     options.print('')
     return tellGoals(goals, options.print)
@@ -52,6 +54,7 @@ export async function benchDb(options: DbBenchOptions): Promise<boolean> {
 async function benchOrder(
   { rows, runs, full, print }: DbBenchOptions,
   services: Services,
+  program: string,
   folder: string,
   order: KeyOrder,
 ): Promise<readonly Goal[]> {
@@ -62,7 +65,7 @@ async function benchOrder(
   const raw = await rawLimits(url, jars, folder, rows, order)
   const usages: Usage[] = []
   for (let run = 1; run <= runs; run += 1) {
-    usages.push(await loadOnce(url, jars, join(folder, `${order}-${run}`)))
+    usages.push(await loadOnce(program, url, jars, join(folder, `${order}-${run}`)))
     print(`run ${run}: ${sentence(usages.at(-1))}`)
   }
   const cpuSeconds = median(usages.map((usage) => usage.cpuSeconds))
@@ -92,12 +95,13 @@ async function benchOrder(
       unit: 'CPU s a million rows',
     },
     { what: `memory, keys ${order}`, value: rssMegabytes, limit: RSS_GOAL_MEGABYTES, unit: 'MB' },
-    ...(full ? await tenfold(url, jars, folder, rows, order, rssMegabytes, print) : []),
+    ...(full ? await tenfold(program, url, jars, folder, rows, order, rssMegabytes, print) : []),
   ]
 }
 
 /** Memory must not grow with the table. */
 async function tenfold(
+  program: string,
   url: string,
   jars: string,
   folder: string,
@@ -107,7 +111,7 @@ async function tenfold(
   print: (line: string) => void,
 ): Promise<readonly Goal[]> {
   await fillPayments(url, rows * 10, order)
-  const usage = await loadOnce(url, jars, join(folder, `${order}-tenfold`))
+  const usage = await loadOnce(program, url, jars, join(folder, `${order}-tenfold`))
   print(`ten times as many rows: ${sentence(usage)}`)
   const what = `memory with ten times as many rows, keys ${order}`
   return [{ what, value: usage.rssMegabytes, limit: Math.round(before * RSS_GROWTH), unit: 'MB' }]
@@ -125,7 +129,7 @@ async function rawLimits(
   const run = (...args: readonly string[]) => measured(args, { folder })
   const read = await run(RAW, 'read', url)
   await using broker = await startKafkaBroker({ jars })
-  const produced = ['append', 'platformatic', broker.address, String(rows), String(EVENT_BYTES)]
+  const produced = ['append', KAFKA_CLIENTS[0], broker.address, String(rows), String(EVENT_BYTES)]
   return [
     { what: 'rows read with the driver alone', usage: read },
     { what: 'the same bytes produced alone', usage: await run(LOG_LOAD, ...produced) },
@@ -137,12 +141,12 @@ async function rawLimits(
 }
 
 /** The program from its start to its end, in a folder and on a cluster that are new. */
-async function loadOnce(url: string, jars: string, folder: string): Promise<Usage> {
+async function loadOnce(program: string, url: string, jars: string, folder: string): Promise<Usage> {
   await using broker = await startKafkaBroker({ jars })
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, 'gateway.yaml'), paymentsConfig(url, broker.address))
   const password = decodeURIComponent(new URL(url).password)
-  const usage = await measured([ERPGW, 'run', '--once'], {
+  const usage = await measured([program, 'run', '--once'], {
     folder,
     environment: { [PASSWORD_VARIABLE]: password || 'none' },
   })

@@ -64,3 +64,8 @@ test('init writes a config and the schema that its first line names, and tells w
   expect(written.get('/nowhere/site/gateway.yaml')).toContain('$schema=./config.schema.json')
   expect(out).toContain('erpgw check')
 })
+
+test('init writes where --config says when no path is given', async () => {
+  const { written } = await erpgw('init', '--config', 'elsewhere.yaml')
+  expect([...written.keys()][0]).toBe('/nowhere/elsewhere.yaml')
+})
