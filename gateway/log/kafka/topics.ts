@@ -3,7 +3,7 @@ import { LogError } from '../errors.ts'
 import type { Cleanup, TopicPartition, TopicSpec, TopicState } from '../port.ts'
 import { assertSpec } from '../topic-faults.ts'
 import { type KafkaCluster, REQUEST_MS } from './cluster.ts'
-import { CODES, isTransient, refusal } from './codes.ts'
+import { CODES, isDenied, isTransient, refusal } from './codes.ts'
 import {
   CREATE_TOPICS,
   DESCRIBE_TOPICS,
@@ -149,7 +149,7 @@ export class Topics {
 
   /** Topics that were just made, once all their partitions answer: until then they refuse to be written. */
   async #whole(wires: readonly string[], signal: AbortSignal): Promise<readonly TopicNode[]> {
-    const nodes = await this.#led(wires, signal)
+    const nodes = await this.#led(wires, isWhole, signal)
     await this.#cluster.repeat(
       () => this.#answers(nodes),
       (isAnswered) => !isAnswered,
@@ -159,11 +159,15 @@ export class Topics {
     return nodes
   }
 
-  /** Once all their partitions have a broker that answers for them, or as they are after a while. */
-  async #led(wires: readonly string[], signal: AbortSignal): Promise<readonly TopicNode[]> {
+  /** Once all are ready, or as they are after a while. */
+  async #led(
+    wires: readonly string[],
+    isReady: (node: TopicNode) => boolean,
+    signal: AbortSignal,
+  ): Promise<readonly TopicNode[]> {
     return await this.#cluster.repeat(
       () => this.#cluster.describe(wires),
-      (found) => !found.every(isWhole),
+      (found) => !found.every(isReady),
       REQUEST_MS,
       signal,
     )
@@ -172,8 +176,11 @@ export class Topics {
   /** Every partition that was used until now, by its broker. Throws LOG_UNAVAILABLE while one has none. */
   async usedByLeader(signal: AbortSignal): Promise<ReadonlyMap<number, readonly TopicParts[]>> {
     const byLeader = new Map<number, TopicParts[]>()
-    for (const { error, name, partitions } of await this.#led([...this.#used], signal)) {
-      if (error === CODES.UNKNOWN_TOPIC_OR_PARTITION) continue
+    // One that was deleted, or taken from us, holds nobody up.
+    const isAway = ({ error }: TopicNode) => error === CODES.UNKNOWN_TOPIC_OR_PARTITION || isDenied(error)
+    const nodes = await this.#led([...this.#used], (node) => isAway(node) || isWhole(node), signal)
+    for (const node of nodes.filter(isAway)) this.#used.delete(node.name)
+    for (const { error, name, partitions } of nodes.filter((one) => !isAway(one))) {
       if (error !== CODES.NONE) throw refusal(error, `topic ${name}`)
       for (const [leader, own] of Map.groupBy(partitions, (one) => one.leader)) {
         if (leader < 0) throw refusal(CODES.LEADER_NOT_AVAILABLE, `topic ${name}`)

@@ -16,6 +16,7 @@ import {
 import type { PartitionWrites } from './packing.ts'
 import { decodeProduced, encodeProduce, type PartitionBatch, PRODUCE, type Produced } from './produce.ts'
 import type { PartitionState, TransactionContext } from './transaction-context.ts'
+import { Ended, reasonOf } from './transaction-end.ts'
 import type { Decision, Unsettled } from './unsettled.ts'
 import { untilAborted } from './until-aborted.ts'
 
@@ -36,20 +37,6 @@ const REPLICAS_MS = 5_000
 
 type PartitionError = Coded & Readonly<{ topic: string; partition: number }>
 type Answered = Readonly<{ write: PartitionWrites; answer: Produced }>
-type Failed = Exclude<Commit, { kind: 'committed' }>
-
-/** Ends a transaction before its commit. `undo`: it was begun, and must be broken off before this is true. */
-class Ended extends Error {
-  readonly commit: Failed
-  readonly undo: boolean
-
-  constructor(commit: Failed, undo: boolean) {
-    super(commit.kind)
-    this.commit = commit
-    this.undo = undo
-  }
-}
-
 /**
  * One transaction of Kafka: partitions and groups added, records produced, positions moved, the end. Every request is
  * sent once; only what the broker answered it did not do is asked again. Once an answer is lost nobody can say what
@@ -75,7 +62,7 @@ export async function runTransaction(
     context.failpoints.hit('log.before-commit')
     await attempt.commit()
     context.failpoints.hit('log.after-commit')
-    await attempt.untilSeen(true)
+    await attempt.untilSeen()
     return { kind: 'committed', placed }
   } catch (error) {
     return await attempt.ended(error)
@@ -96,10 +83,14 @@ export async function settle(
   const attempt = new Attempt(context, signal)
   try {
     await attempt.begin(left, groups)
-    if (decision === 'commit') await attempt.commit()
-    await attempt.untilSeen(decision === 'commit')
+    if (decision === 'abort') return await attempt.broken()
+    await attempt.commit()
+    await attempt.untilSeen()
     return { kind: 'committed', placed: [] }
   } catch (error) {
+    const isBegunCommit = decision === 'commit' && error instanceof Ended && error.undo
+    // Not broken off: that would break off what was committed.
+    if (isBegunCommit) return { kind: 'unknown', reason: reasonOf(error.commit) }
     return await attempt.ended(error)
   }
 }
@@ -274,9 +265,9 @@ class Attempt {
    * when all markers are written; whoever reads then sees all of it (measured: half of 300 were not seen before). Where
    * it cannot say so, its markers may be lost, and the next writer has to look.
    */
-  async untilSeen(isCommit: boolean): Promise<void> {
+  async untilSeen(): Promise<void> {
     try {
-      const { error } = await this.#end(isCommit)
+      const { error } = await this.#end(true)
       // A successor has looked.
       if (error === CODES.NONE || isFence(error)) return
       throw this.#unknown(`it was decided, and the broker answered ${codeName(error)} before readers saw it`)
@@ -297,9 +288,19 @@ class Attempt {
     return { kind: 'unknown', reason: known instanceof Error ? known.message : String(known) }
   }
 
+  /** Ends it as broken off; `committed` says that this is so. */
+  async broken(): Promise<Commit> {
+    if (await this.#isUndone()) return { kind: 'committed', placed: [] }
+    return { kind: 'unknown', reason: 'it could not be broken off' }
+  }
+
+  /** The first answer says that it is decided, the second that its markers are written. */
   async #isUndone(): Promise<boolean> {
-    const answer = await this.#end(false).catch(() => null)
-    return answer?.error === CODES.NONE
+    for (let asked = 0; asked < 2; asked += 1) {
+      const answer = await this.#end(false).catch(() => null)
+      if (answer?.error !== CODES.NONE) return false
+    }
+    return true
   }
 
   #end(isCommit: boolean): Promise<Readonly<{ error: number }>> {
@@ -387,8 +388,4 @@ class Attempt {
   #unknown(reason: string): Ended {
     return new Ended({ kind: 'unknown', reason }, false)
   }
-}
-
-function reasonOf(commit: Failed): string {
-  return 'reason' in commit ? commit.reason : commit.kind
 }

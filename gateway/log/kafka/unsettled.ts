@@ -80,6 +80,16 @@ export function undecidable(identity: string, [first]: readonly Unsettled[]): Lo
   )
 }
 
+/** What a person has to do where somebody broke off what was being committed. */
+export function overtaken(identity: string, [first]: readonly Unsettled[]): LogError {
+  const where =
+    first === undefined ? '' : `, from ${first.wire}/${first.partition} at offset ${first.offset} on,`
+  return new LogError(
+    'LOG_UNDECIDED',
+    `Another writer of ${identity} came, or Kafka ended it, while a transaction that had lost its end was committed again; what it held${where} may be gone. Run \`erpgw resync\` for the feed; it publishes what is missing.`,
+  )
+}
+
 /** By `<topic>/<partition>`; without those that we may not read. */
 async function offsets(
   cluster: KafkaCluster,

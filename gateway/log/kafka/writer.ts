@@ -16,6 +16,7 @@ import {
   findUnsettled,
   isEnding,
   lastTransaction,
+  overtaken,
   type Unsettled,
   undecidable,
 } from './unsettled.ts'
@@ -32,9 +33,14 @@ export type WriterOptions = Readonly<{
 type Left = Readonly<{
   decision: Decision | null
   parts: readonly Unsettled[]
-  /** Who has begun to settle it. Another one would break that off, and with it what was committed. */
-  by: Producer | null
+  /** The writer that the coordinator had last when this was known; of a later one it says nothing. */
+  of: Producer
+  /** It has begun to settle it. Another one would break that off, and with it what was committed. */
+  isBegun: boolean
 }>
+
+/** For settling: what is cut off must not be broken off by the broker before it was tried again. */
+const SETTLE_TRANSACTION_MS = 600_000
 
 /** How long a writer that came before may take to be ended: its transaction is broken off meanwhile. */
 const FENCE_MS = 30_000
@@ -52,8 +58,9 @@ export async function openWriter(
 ): Promise<Writer> {
   const { cluster, unsettled } = options
   const begun = unsettled.get(identity)
-  if (begun?.by !== undefined && begun.by !== null) {
-    await settleOrThrow(contextOf(options, identity, begun.by), begun, groups, signal)
+  if (begun?.isBegun === true) {
+    await settleOrThrow(contextOf(options, identity, begun.of), begun, groups)
+    return await openWriter(options, identity, [], signal)
   }
   const { error, producer, before } = await cluster.decided(
     'transaction',
@@ -69,8 +76,11 @@ export async function openWriter(
   if (left === undefined) return createWriter(context)
   const isSame = before?.id === producer.id
   if (left.parts.length > 0 && (left.decision === null || !isSame)) throw undecidable(identity, left.parts)
-  if (isSame) await settleOrThrow(context, left, groups, signal)
-  return createWriter(context)
+  unsettled.delete(identity)
+  if (!isSame || left.decision === null) return createWriter(context)
+  await settleOrThrow(context, left, groups)
+  // Of a writer that dies nobody wants to wait as long as this one may take.
+  return await openWriter(options, identity, [], signal)
 }
 
 function contextOf(
@@ -81,25 +91,30 @@ function contextOf(
   return { ...options, identity, producer, parts: new Map(), topicIds: new Map() }
 }
 
+/** Under no signal of the caller: one that is cut off is broken off by whoever comes next. */
 async function settleOrThrow(
   context: TransactionContext & Pick<WriterOptions, 'unsettled'>,
   left: Left,
   groups: readonly string[],
-  signal: AbortSignal,
 ): Promise<void> {
-  const { identity, producer, unsettled } = context
+  const { cluster, identity, producer, unsettled } = context
   if (left.decision === null) return
-  unsettled.set(identity, { ...left, by: producer })
-  const settled = await settle(context, left.parts, groups, left.decision, signal)
-  const isOpen = settled.kind === 'unknown' || (settled.kind === 'refused' && settled.retryable)
-  if (isOpen) {
-    throw new LogError(
-      'LOG_UNAVAILABLE',
-      `What ${identity} left in Kafka without an end could not be ended yet: ${settled.reason}`,
-    )
+  unsettled.set(identity, { ...left, of: producer, isBegun: true })
+  const settled = await settle(context, left.parts, groups, left.decision, cluster.closed)
+  if (settled.kind === 'committed') {
+    unsettled.delete(identity)
+    return
   }
-  // Or another writer has come and looked, or what was to be settled is not there any more.
-  unsettled.delete(identity)
+  if (settled.kind === 'fenced') {
+    unsettled.delete(identity)
+    throw overtaken(identity, left.parts)
+  }
+  // Of what was refused nothing has begun; the next look finds what is still there.
+  unsettled.set(identity, { ...left, of: producer, isBegun: settled.kind === 'unknown' })
+  throw new LogError(
+    'LOG_UNAVAILABLE',
+    `What ${identity} left in Kafka without an end could not be ended yet: ${settled.reason}`,
+  )
 }
 
 /**
@@ -120,14 +135,23 @@ async function takeOver(
   if (isEnding(last)) return { error: CODES.CONCURRENT_TRANSACTIONS, producer: NOBODY, before }
   if (before !== null && last.state !== 'Ongoing') {
     const parts = await findUnsettled(cluster, topics, before.id, signal)
-    const decision = decisionOf(last) ?? unsettled.get(identity)?.decision ?? null
+    const decision = decisionOf(last) ?? remembered(unsettled.get(identity), before)
     const isLeft = parts.length > 0 || (groups.length > 0 && decision !== null)
-    if (isLeft) unsettled.set(identity, { decision, parts, by: null })
+    if (isLeft) unsettled.set(identity, { decision, parts, of: before, isBegun: false })
     else unsettled.delete(identity)
   }
-  const request = { identity, timeoutMs: TRANSACTION_MS }
-  const answer = await cluster.ask(INIT_PRODUCER, request, { node, use: 'write', timeoutMs: REQUEST_MS })
-  return { ...answer, before }
+  const target = { node, use: 'write', timeoutMs: REQUEST_MS } as const
+  const timeoutMs = unsettled.has(identity) ? SETTLE_TRANSACTION_MS : TRANSACTION_MS
+  const answer = await cluster.ask(INIT_PRODUCER, { identity, timeoutMs }, target)
+  if (answer.error !== CODES.INVALID_TRANSACTION_TIMEOUT) return { ...answer, before }
+  return { ...(await cluster.ask(INIT_PRODUCER, { identity, timeoutMs: TRANSACTION_MS }, target)), before }
+}
+
+/** A decision that the coordinator has forgotten, since this very writer was opened and did not come to write. */
+function remembered(left: Left | undefined, before: Producer): Decision | null {
+  if (left === undefined || left.of.id !== before.id) return null
+  // The answer that named the newer epoch may have been lost.
+  return before.epoch <= left.of.epoch + 1 ? left.decision : null
 }
 
 const NOBODY: Producer = { id: -1n, epoch: -1 }

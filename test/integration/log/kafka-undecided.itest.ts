@@ -73,15 +73,25 @@ describeWithService('kafka-jars', 'Markers that Kafka has lost', (brokers) => {
       expect(await log.position('publisher', FIRST, NEVER)).toBe(1)
     })
 
-    test('a take-over that is cut off before it has committed the record is made good by the next [P1 P2 F3]', async () => {
-      const { log, undecided, writer } = await fresh()
-      placedOf(await answerOf(writer, TOPIC, 'first'))
-      await undecided('second', 1)
-      proxy.loseNext({ apiKey: API.ADD_PARTITIONS, lose: 'request' })
-      await expect(log.writer(IDENTITY, NEVER)).rejects.toThrow(/lane\.payments left in Kafka without an end/)
-      await log.writer(IDENTITY, NEVER)
-      expect(await valuesIn(log)).toEqual(['first', 'second'])
-    })
+    test.each([
+      ['ADD_PARTITIONS', 'request'],
+      ['ADD_PARTITIONS', 'answer'],
+      ['END_TRANSACTION', 'request'],
+      ['END_TRANSACTION', 'answer'],
+    ] as const)(
+      'a take-over that loses its %s, the %s, is made good by the next: nothing committed is broken off [P1 P2 F3]',
+      async (api, lose) => {
+        const { log, undecided, writer } = await fresh()
+        placedOf(await answerOf(writer, TOPIC, 'first'))
+        await undecided('second', 1)
+        proxy.loseNext({ apiKey: API[api], lose })
+        await expect(log.writer(IDENTITY, NEVER)).rejects.toThrow(
+          /lane\.payments left in Kafka without an end/,
+        )
+        await log.writer(IDENTITY, NEVER)
+        expect(await valuesIn(log)).toEqual(['first', 'second'])
+      },
+    )
 
     test('where Kafka does not know any more how it was decided, the writer does not open and says where to look; others do [P1 F3]', async () => {
       const { log, prefix, undecided, writer } = await fresh()
