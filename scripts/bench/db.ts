@@ -8,7 +8,7 @@ import { startKafkaBroker } from '../services/kafka-broker.ts'
 import { createServices, mustHave, type Services } from '../services.ts'
 import { buildProgram } from './built.ts'
 import { type Goal, measured, median, tellGoals, type Usage } from './measured.ts'
-import { fillPayments, type KeyOrder, PASSWORD_VARIABLE, paymentsConfig } from './payments.ts'
+import { fillPayments, type KeyOrder, paymentsConfig, paymentsSecrets } from './payments.ts'
 
 const RAW = fileURLToPath(new URL('./raw-limits.ts', import.meta.url))
 const LOG_LOAD = fileURLToPath(new URL('./log-load.ts', import.meta.url))
@@ -145,10 +145,9 @@ async function loadOnce(program: string, url: string, jars: string, folder: stri
   await using broker = await startKafkaBroker({ jars })
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, 'gateway.yaml'), paymentsConfig(url, broker.address))
-  const password = decodeURIComponent(new URL(url).password)
   const usage = await measured([program, 'run', '--once'], {
     folder,
-    environment: { [PASSWORD_VARIABLE]: password || 'none' },
+    environment: paymentsSecrets(url),
   })
   rmSync(folder, { recursive: true, force: true })
   return usage

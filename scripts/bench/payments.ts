@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
+import type { KafkaClientName } from '../../gateway/log/kafka.ts'
 
 const MAPPINGS = fileURLToPath(new URL('./mappings', import.meta.url))
 
@@ -7,7 +8,7 @@ const MAPPINGS = fileURLToPath(new URL('./mappings', import.meta.url))
 export type KeyOrder = 'ascending' | 'random'
 
 /** Of a batch in production. */
-export const PAGE_ROWS = 2_000
+export const PAGE_ROWS = 1_000
 
 /** A table of payments, a row of which has about 250 bytes as text; answers how many. */
 export async function fillPayments(url: string, rows: number, order: KeyOrder): Promise<number> {
@@ -62,15 +63,21 @@ export async function readPayments(url: string): Promise<void> {
   }
 }
 
-export const PASSWORD_VARIABLE = 'BENCH_PASSWORD'
+const PASSWORD_VARIABLE = 'BENCH_PASSWORD'
 
-/** A gateway that reads the table into Kafka, with nothing but defaults; the password of the database is in `PASSWORD_VARIABLE`. */
-export function paymentsConfig(databaseUrl: string, broker: string): string {
+/** What `paymentsConfig` finds in the environment. */
+export function paymentsSecrets(databaseUrl: string): Readonly<Record<string, string>> {
+  return { [PASSWORD_VARIABLE]: decodeURIComponent(new URL(databaseUrl).password) || 'none' }
+}
+
+/** A gateway that reads the table into Kafka, with nothing but defaults where no client is named. */
+export function paymentsConfig(databaseUrl: string, broker: string, client?: KafkaClientName): string {
   const { hostname, port, username, pathname } = new URL(databaseUrl)
+  const named = client === undefined ? '' : `client: ${client}, `
   return `
 companies:
   001: { name: Example Trading, currency: HKD, zone: Asia/Hong_Kong }
-log: { driver: kafka, brokers: ["${broker}"] }
+log: { driver: kafka, ${named}brokers: ["${broker}"] }
 mappings: ["${MAPPINGS}"]
 sources:
   erp:

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { textTable } from '../../gateway/cli/text-table.ts'
@@ -7,6 +7,7 @@ import { countedOrder } from '../../gateway/lane/read-order.ts'
 import { View } from '../../gateway/lane/view.ts'
 import { createProjections } from '../../gateway/node/projection.ts'
 import type { Projection, ProjectionRow } from '../../gateway/ports.ts'
+import { folderBytes } from './measured.ts'
 import type { KeyOrder } from './payments.ts'
 
 /** What a lane's projection costs, with as many rows as it was asked for. */
@@ -131,12 +132,6 @@ const RAW_ROUNDS = 20
 function cpuMicros(): number {
   const { user, system } = process.cpuUsage()
   return user + system
-}
-
-function folderBytes(folder: string): number {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0)
 }
 
 /** The costs as a table. */

@@ -84,7 +84,8 @@ async function recordsOf(reader: LogReader, prefix: string): Promise<readonly Lo
   return records
 }
 
-async function endsOf(reader: LogReader, topic: string): Promise<number> {
+/** How much was ever written to a topic, markers included; 0 where there is none. */
+export async function endsOf(reader: LogReader, topic: string): Promise<number> {
   const known = (await reader.topics()).find(({ name }) => name === topic)
   let sum = 0
   for (let partition = 0; partition < (known?.partitions ?? 0); partition += 1) {

@@ -1,13 +1,14 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { KafkaClientName, KafkaLog } from '../../gateway/log/kafka.ts'
-import type { Goal } from '../../scripts/bench/measured.ts'
-import { fillPayments, PASSWORD_VARIABLE, paymentsConfig } from '../../scripts/bench/payments.ts'
+import { folderBytes, type Goal } from '../../scripts/bench/measured.ts'
+import { fillPayments, paymentsConfig, paymentsSecrets } from '../../scripts/bench/payments.ts'
 import type { KafkaBroker } from '../../scripts/services/kafka-broker.ts'
 import { installation } from '../kit/gateway-process.ts'
 import { plainKafka } from '../kit/plain-kafka.ts'
+import { endsOf } from './logs.ts'
 
 /** Events that must be in the log before the broker goes, so that it goes in the midst of the work. */
 const BEFORE = 20_000
@@ -42,12 +43,9 @@ export async function rowsWait(
   const { databaseUrl, folder, broker, rows, awaySeconds, report } = options
   await fillPayments(databaseUrl, rows, 'ascending')
   report(`${rows} rows are there`)
-  const secrets = { [PASSWORD_VARIABLE]: decodeURIComponent(new URL(databaseUrl).password) || 'none' }
-  const config = paymentsConfig(databaseUrl, broker.address).replace(
-    'brokers:',
-    `client: ${options.client}, brokers:`,
-  )
-  const gateway = installation(folder, { 'gateway.yaml': config }, secrets).start(['run'])
+  const config = paymentsConfig(databaseUrl, broker.address, options.client)
+  const home = installation(folder, { 'gateway.yaml': config }, paymentsSecrets(databaseUrl))
+  const gateway = home.start(['run'])
   const most = watch(gateway.pid, join(folder, 'data'))
   const log = plainKafka(options.client, broker.address, { prefix: '' })
   try {
@@ -113,8 +111,7 @@ function rssOf(pid: number): number {
 
 function sizeOf(folder: string): number {
   try {
-    const names = readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    return names.reduce((sum, name) => sum + statSync(join(folder, name)).size, 0) / 1e6
+    return folderBytes(folder) / 1e6
   } catch {
     // Not made yet, or a file that is just replaced.
     return 0
@@ -149,14 +146,9 @@ async function untilQuiet(log: KafkaLog): Promise<void> {
   }
 }
 
-/** Records and markers. */
-async function writtenTo(log: KafkaLog): Promise<number> {
-  const topic = (await log.topics().catch(() => [])).find(({ name }) => name === EVENTS)
-  let written = 0
-  for (let partition = 0; partition < (topic?.partitions ?? 0); partition += 1) {
-    written += await log.end({ topic: EVENTS, partition }, NEVER)
-  }
-  return written
+/** A broker that is away has taken nothing that could be seen. */
+function writtenTo(log: KafkaLog): Promise<number> {
+  return endsOf(log, EVENTS).catch(() => 0)
 }
 
 async function countEvents(log: KafkaLog) {

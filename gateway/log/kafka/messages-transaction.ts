@@ -1,5 +1,6 @@
 import { message, passThrottle, readError, readPartitionErrors } from './message.ts'
 import type { TopicParts } from './messages-cluster.ts'
+import type { WireWriter } from './wire.ts'
 
 /** Requests of a transaction, and the positions that one may move. */
 
@@ -102,10 +103,7 @@ export const DESCRIBE_TRANSACTION = message(
 export const DESCRIBE_PRODUCERS = message(
   ['DescribeProducers', 61, 0, 'flexible'],
   (to, of: readonly TopicParts[]) => {
-    to.compactArray(of, ({ topic, partitions }) => {
-      to.compactString(topic)
-      to.compactArray(partitions, (partition) => to.int32(partition)).tags()
-    }).tags()
+    putParts(to, of).tags()
   },
   (from) => {
     passThrottle(from)
@@ -139,12 +137,7 @@ export const DESCRIBE_PRODUCERS = message(
 export const FETCH_POSITIONS = message(
   ['OffsetFetch', 9, 7, 'flexible'],
   (to, { group, of }: Readonly<{ group: string; of: readonly TopicParts[] }>) => {
-    to.compactString(group)
-    to.compactArray(of, ({ topic, partitions }) => {
-      to.compactString(topic)
-      to.compactArray(partitions, (partition) => to.int32(partition)).tags()
-    })
-    to.bool(true).tags()
+    putParts(to.compactString(group), of).bool(true).tags()
   },
   (from) => {
     passThrottle(from)
@@ -164,3 +157,11 @@ export const FETCH_POSITIONS = message(
     return { error: from.int16(), positions: topics.flat() }
   },
 )
+
+/** Topics with their partitions, as flexible requests name them. */
+function putParts(to: WireWriter, of: readonly TopicParts[]): WireWriter {
+  return to.compactArray(of, ({ topic, partitions }) => {
+    to.compactString(topic)
+    to.compactArray(partitions, (partition) => to.int32(partition)).tags()
+  })
+}

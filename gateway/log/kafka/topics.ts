@@ -175,30 +175,22 @@ export class Topics {
 
   /** Every partition that was used until now, by its broker. Throws LOG_UNAVAILABLE while one has none. */
   async usedByLeader(signal: AbortSignal): Promise<ReadonlyMap<number, readonly TopicParts[]>> {
-    const byLeader = new Map<number, TopicParts[]>()
     // One that was deleted, or taken from us, holds nobody up.
     const isAway = ({ error }: TopicNode) => error === CODES.UNKNOWN_TOPIC_OR_PARTITION || isDenied(error)
     const nodes = await this.#led([...this.#used], (node) => isAway(node) || isWhole(node), signal)
     for (const node of nodes.filter(isAway)) this.#used.delete(node.name)
-    for (const { error, name, partitions } of nodes.filter((one) => !isAway(one))) {
+    const there = nodes.filter((one) => !isAway(one))
+    for (const { error, name, partitions } of there) {
       if (error !== CODES.NONE) throw refusal(error, `topic ${name}`)
-      for (const [leader, own] of Map.groupBy(partitions, (one) => one.leader)) {
-        if (leader < 0) throw refusal(CODES.LEADER_NOT_AVAILABLE, `topic ${name}`)
-        const parts = byLeader.get(leader) ?? []
-        parts.push({ topic: name, partitions: own.map(({ partition }) => partition) })
-        byLeader.set(leader, parts)
+      if (partitions.some(({ leader }) => leader < 0)) {
+        throw refusal(CODES.LEADER_NOT_AVAILABLE, `topic ${name}`)
       }
     }
-    return byLeader
+    return partsByLeader(there)
   }
 
   async #answers(nodes: readonly TopicNode[]): Promise<boolean> {
-    const parts = nodes.flatMap(({ name, partitions }) => partitions.map((one) => ({ topic: name, ...one })))
-    for (const [node, own] of Map.groupBy(parts, ({ leader }) => leader)) {
-      const of = [...Map.groupBy(own, ({ topic }) => topic)].map(([topic, some]) => ({
-        topic,
-        partitions: some.map(({ partition }) => partition),
-      }))
+    for (const [node, of] of partsByLeader(nodes)) {
       const request = { of, which: 'stable' } as const
       const offsets = await this.#cluster.ask(LIST_OFFSETS, request, {
         node,
@@ -227,6 +219,19 @@ export class Topics {
     this.#used.add(wire)
     return topic
   }
+}
+
+/** All partitions of topics, by the broker that each is to be asked from. */
+function partsByLeader(nodes: readonly TopicNode[]): ReadonlyMap<number, readonly TopicParts[]> {
+  const byLeader = new Map<number, TopicParts[]>()
+  for (const { name, partitions } of nodes) {
+    for (const [leader, own] of Map.groupBy(partitions, (one) => one.leader)) {
+      const parts = byLeader.get(leader) ?? []
+      parts.push({ topic: name, partitions: own.map(({ partition }) => partition) })
+      byLeader.set(leader, parts)
+    }
+  }
+  return byLeader
 }
 
 function isMissing(nodes: readonly TopicNode[], wire: string): boolean {
