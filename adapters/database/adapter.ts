@@ -1,6 +1,7 @@
 import type { Adapter } from '../contract.ts'
+import { connect, connection } from './connections.ts'
 import { createSession } from './session.ts'
-import { connection, feed, feedFaults } from './settings.ts'
+import { feed, feedFaults } from './settings.ts'
 import type { Transport } from './transport.ts'
 
 /** Tables of a database, read directly. */
@@ -43,9 +44,6 @@ export const adapter = {
     replay: 'from-any-cursor',
   }),
   hosts: ({ host }) => [host],
-  async connect(settings, context, signal) {
-    const { connectPostgres } = await import('./postgres.ts')
-    return connectPostgres(settings, context, signal)
-  },
+  connect,
   session: createSession,
 } as const satisfies Adapter<typeof connection, typeof feed, Transport>

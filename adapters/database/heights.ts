@@ -1,7 +1,7 @@
 import { AdapterError } from '../errors.ts'
 import { behind, notNull, whereOf } from './keyset.ts'
 import type { Plan } from './plan.ts'
-import { listed, typeAt } from './plan.ts'
+import { listed, selected, typeAt } from './plan.ts'
 import type { Overlap } from './settings.ts'
 import type { Stage } from './stages.ts'
 import { present } from './stages.ts'
@@ -45,11 +45,14 @@ export async function readTop(
   const floor = low === null || of.floor === null ? null : dialect.value(bind(topOf(of.floor)), typeOf(stage))
   const extra = [
     // A value from the future (2099 for "never") must not drag the cursor with it, or nothing below would be read.
-    now === null ? first : `CASE WHEN ${first} > ${now} THEN ${now} ELSE ${first} END`,
+    dialect.selected(
+      now === null ? first : `CASE WHEN ${first} > ${now} THEN ${now} ELSE ${first} END`,
+      typeOf(stage),
+    ),
     low === null ? '0' : `CASE WHEN ${first} < ${low} THEN 1 ELSE 0 END`,
     floor === null ? '0' : `CASE WHEN ${low} > ${floor} THEN 1 ELSE 0 END`,
   ]
-  const query = newest(dialect, stage, [...listed(dialect, stage.relation, stage.cursor), ...extra], [], 1)
+  const query = newest(dialect, stage, [...selected(dialect, stage.relation, stage.cursor), ...extra], [], 1)
   const [row] = (await snapshot.query(query, parameters, signal)).rows
   if (row === undefined) return null
   const bound = present(row.slice(0, stage.cursor.length))
@@ -81,7 +84,8 @@ export async function readFuture(
   if (now === null) return null
   const [first = ''] = listed(dialect, stage.relation, stage.cursor)
   const isFuture = `${dialect.less(first, typeOf(stage), { ms: CLOCKS_APART_MS })} > ${now}`
-  const query = newest(dialect, stage, [first, now, `CASE WHEN ${isFuture} THEN 1 ELSE 0 END`], [], 1)
+  const shown = [first, now].map((expression) => dialect.selected(expression, typeOf(stage)))
+  const query = newest(dialect, stage, [...shown, `CASE WHEN ${isFuture} THEN 1 ELSE 0 END`], [], 1)
   const [row] = (await snapshot.query(query, parameters, signal)).rows
   if (row === undefined || row[2] !== '1') return null
   const [highest = '', clock = ''] = present(row)
@@ -100,8 +104,8 @@ export async function readFloorNow(
   signal: AbortSignal,
 ): Promise<Floor | null> {
   const { dialect } = plan
-  const order = listed(dialect, stage.relation, [...stage.cursor, ...stage.key])
-  const [first = ''] = order
+  const order = selected(dialect, stage.relation, [...stage.cursor, ...stage.key])
+  const [first = ''] = listed(dialect, stage.relation, stage.cursor)
   const highest = binding()
   const now = presentOf(plan, stage, of.zone, highest.bind)
   const past = now === null ? [] : [`${first} <= ${now}`]
@@ -125,7 +129,7 @@ export async function readNewest(
   signal: AbortSignal,
 ): Promise<readonly Row[]> {
   const places = stage.relation.columns.map((_, place) => place)
-  const query = newest(plan.dialect, stage, listed(plan.dialect, stage.relation, places), [], limit)
+  const query = newest(plan.dialect, stage, selected(plan.dialect, stage.relation, places), [], limit)
   return (await snapshot.query(query, [], signal)).rows
 }
 

@@ -1,6 +1,6 @@
 import type { Unreadable } from '../contract.ts'
 import type { Plan, Relation } from './plan.ts'
-import { listed, typeAt, valuesAt } from './plan.ts'
+import { listed, selected, typeAt, valuesAt } from './plan.ts'
 import type { Made } from './records.ts'
 import { assertSameTypes, keyOf, makeRecords, NOT_UNIQUE, unreadableRow } from './records.ts'
 import type { Bind, Dialect, Row, Snapshot } from './transport.ts'
@@ -39,13 +39,13 @@ export async function readPage(
   const answer = await snapshot.query(
     // One row more than wanted says whether there is more, so that the last page is known as the last.
     dialect.limited(
-      `SELECT ${listed(dialect, relation, places).join(', ')} FROM ${relation.from}${whereOf(conditions)} ORDER BY ${listed(dialect, relation, order).join(', ')}`,
+      `SELECT ${selected(dialect, relation, places).join(', ')} FROM ${relation.from}${whereOf(conditions)} ORDER BY ${listed(dialect, relation, order).join(', ')}`,
       limit + 1,
     ),
     parameters,
     signal,
   )
-  assertSameTypes(relation, places, answer.columns)
+  await assertSameTypes(dialect, snapshot, relation, places, answer.columns, signal)
   const rows = answer.rows.slice(0, limit)
   const next = answer.rows[limit] ?? null
   const positions = order.map((place) => places.indexOf(place))

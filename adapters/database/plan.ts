@@ -102,6 +102,13 @@ export function valuesAt(row: Row, places: readonly number[]): Row {
   return places.map((place) => row[place] ?? null)
 }
 
+/** Columns as texts, for what a statement gives. */
+export function selected(dialect: Dialect, relation: Relation, places: readonly number[]): readonly string[] {
+  return listed(dialect, relation, places).map((column, index) =>
+    dialect.selected(column, typeAt(relation, places[index] ?? 0)),
+  )
+}
+
 /** `q."a", q."b"`: always qualified, since an output column of the same name would be sorted as text. */
 export function listed(dialect: Dialect, relation: Relation, places: readonly number[]): readonly string[] {
   return places.map((place) => `q.${dialect.column(relation.columns[place] ?? '')}`)
@@ -142,12 +149,22 @@ async function describe(
       `${name} has a column called __proto__; rename it in a select.`,
     )
   const typeMarks = shape.columns.map((column) => column.type)
-  const naming = binding()
-  const named = await snapshot.query(dialect.typeNames(typeMarks, naming.bind), naming.parameters, signal)
-  const types = typeMarks.map((_, place) => named.rows[0]?.[place] ?? 'text')
+  const types = await typesOf(dialect, snapshot, typeMarks, signal)
   const neverNull = await neverNullColumns(dialect, snapshot, table, signal)
   const blank = Object.fromEntries(columns.toSorted().map((column) => [column, null]))
   return { name, from, columns, types, typeMarks, neverNull, blank }
+}
+
+async function typesOf(
+  dialect: Dialect,
+  snapshot: Snapshot,
+  marks: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  if (dialect.typeNames === null) return marks
+  const { parameters, bind } = binding()
+  const named = await snapshot.query(dialect.typeNames(marks, bind), parameters, signal)
+  return marks.map((_, place) => named.rows[0]?.[place] ?? 'text')
 }
 
 async function neverNullColumns(

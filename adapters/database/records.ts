@@ -2,8 +2,8 @@ import type { Json, SourceRecord, Unreadable } from '../contract.ts'
 import { joinKey } from '../cursor.ts'
 import { AdapterError } from '../errors.ts'
 import type { LinesPlan, Plan, Relation } from './plan.ts'
-import { listed, placesOf, typeAt, valuesAt } from './plan.ts'
-import type { Row, Snapshot } from './transport.ts'
+import { listed, placesOf, selected, typeAt, valuesAt } from './plan.ts'
+import type { Dialect, Row, Rows, Snapshot } from './transport.ts'
 import { binding } from './transport.ts'
 
 /** What rows of the header became: the first `rows` of them, with their lines. */
@@ -63,21 +63,40 @@ export function keyOf(plan: Plan, row: Row): string | null {
 }
 
 /**
- * A page was read with types that the description does not have any more: somebody alters the table at this moment.
+ * Refuses a page that was read with types that the description does not have any more: somebody alters the table at
+ * this moment. `columns` are those of the answer, in the order of `places`.
  */
-export function assertSameTypes(
+export async function assertSameTypes(
+  dialect: Dialect,
+  snapshot: Snapshot,
   relation: Relation,
   places: readonly number[],
-  columns: readonly Readonly<{ name: string; type: string }>[],
-): void {
+  columns: Rows['columns'],
+  signal: AbortSignal,
+): Promise<void> {
+  const now = dialect.hidesTypes
+    ? await marksNow(dialect, snapshot, relation, places, signal)
+    : places.map((_, index) => columns[index]?.type)
   for (const [index, place] of places.entries()) {
-    if (columns[index]?.type !== relation.typeMarks[place])
+    if (now[index] !== relation.typeMarks[place])
       throw new AdapterError(
         'ADAPTER_SCHEMA_MOVED',
         `Column ${relation.columns[place]} of ${relation.name} changed its type while it was read.`,
         { details: { relation: relation.name, column: relation.columns[place] ?? null } },
       )
   }
+}
+
+async function marksNow(
+  dialect: Dialect,
+  snapshot: Snapshot,
+  relation: Relation,
+  places: readonly number[],
+  signal: AbortSignal,
+): Promise<readonly (string | undefined)[]> {
+  const shape = await snapshot.query(dialect.shape(relation.from), [], signal)
+  const marks = new Map(shape.columns.map(({ name, type }) => [name, type]))
+  return places.map((place) => marks.get(relation.columns[place] ?? ''))
 }
 
 type LinesByRow = readonly (readonly Readonly<Record<string, Json>>[])[]
@@ -127,13 +146,13 @@ async function readLines(
   const order = ['h.i', ...listed(dialect, relation, placesOf(relation, lines.settings.key))]
   const answer = await snapshot.query(
     dialect.limited(
-      `SELECT ${[...listed(dialect, relation, places), 'h.i'].join(', ')} FROM ${owners} JOIN ${relation.from} ON ${equal.join(' AND ')} ORDER BY ${order.join(', ')}`,
+      `SELECT ${[...selected(dialect, relation, places), 'h.i'].join(', ')} FROM ${owners} JOIN ${relation.from} ON ${equal.join(' AND ')} ORDER BY ${order.join(', ')}`,
       linesAtOnce + 1,
     ),
     parameters,
     signal,
   )
-  assertSameTypes(relation, places, answer.columns)
+  await assertSameTypes(dialect, snapshot, relation, places, answer.columns, signal)
   if (answer.rows.length > linesAtOnce) return null
   const byRow: Readonly<Record<string, Json>>[][] = rows.map(() => [])
   for (const row of answer.rows) byRow[Number(row[places.length]) - 1]?.push(dataOf(relation, row))

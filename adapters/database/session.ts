@@ -5,7 +5,7 @@ import { checkFeeds, identityOf } from './check.ts'
 import { readNewest } from './heights.ts'
 import { pollPass } from './pass.ts'
 import type { Plan } from './plan.ts'
-import { inSnapshot, listed, planFeed, typeAt } from './plan.ts'
+import { inSnapshot, listed, planFeed, selected, typeAt } from './plan.ts'
 import { makeRecords } from './records.ts'
 import type { Feed } from './settings.ts'
 import { stagesOf } from './stages.ts'
@@ -138,7 +138,7 @@ async function makeAll(
 }
 
 function allColumns(plan: Plan): string {
-  return listed(
+  return selected(
     plan.dialect,
     plan.header,
     plan.header.columns.map((_, place) => place),

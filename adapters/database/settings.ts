@@ -1,33 +1,5 @@
 import { z } from 'zod'
-import { duration, host, integer, parseDuration, secretReference, text } from '../shared/settings.ts'
-
-const tls = z
-  .strictObject({
-    ca: secretReference()
-      .optional()
-      .describe('Certificate authority, PEM; without it those of the system count.'),
-    name: host().optional().describe('Name that the certificate must bear, where it is not `host`.'),
-  })
-  .describe('Encrypts the connection and verifies the server. Absent: not encrypted.')
-
-const postgres = z
-  .strictObject({
-    engine: z.literal('postgres').describe('PostgreSQL 10 or later.'),
-    host: host().describe('Host name or address of the server.'),
-    port: integer({ min: 1, max: 65_535 }).default(5432).describe('TCP port of the server.'),
-    database: text().describe('Database to read.'),
-    user: text().describe('Account that may read the tables, and should be able to do nothing else.'),
-    password: secretReference().optional().describe('Password of the account.'),
-    tls: tls.optional(),
-    statementTimeout: duration({ minMs: 100, maxMs: 600_000 })
-      .default(20_000)
-      .describe('A statement that takes longer is ended, by the server and by us.'),
-  })
-  .describe('A PostgreSQL database.')
-
-export const connection = z.discriminatedUnion('engine', [postgres])
-
-export type PostgresConnection = z.output<typeof postgres>
+import { parseDuration, text } from '../shared/settings.ts'
 
 /** How far below the highest cursor value a poll looks again: a span of time, or of whole numbers. */
 export type Overlap = Readonly<{ kind: 'time'; ms: number } | { kind: 'numbers'; count: string }>

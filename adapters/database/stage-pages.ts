@@ -5,7 +5,7 @@ import { aboveFloor, lowOf } from './heights.ts'
 import type { Keyset } from './keyset.ts'
 import { readPage, readRecords, upTo } from './keyset.ts'
 import type { LinesPlan, Plan } from './plan.ts'
-import { listed, typeAt, valuesAt } from './plan.ts'
+import { listed, selected, typeAt, valuesAt } from './plan.ts'
 import { makeRecords, unreadableRow } from './records.ts'
 import type { Overlap } from './settings.ts'
 import type { Stage } from './stages.ts'
@@ -75,7 +75,7 @@ async function readKeyless(
 ): Promise<StagePage> {
   const { dialect } = plan
   const places = stage.relation.columns.map((_, place) => place)
-  const columns = listed(dialect, stage.relation, places).join(', ')
+  const columns = selected(dialect, stage.relation, places).join(', ')
   const someNull = listed(dialect, stage.relation, stage.key).map((column) => `${column} IS NULL`)
   const query = `SELECT ${columns} FROM ${stage.relation.from} WHERE ${someNull.join(' OR ')}`
   const { rows } = await snapshot.query(dialect.limited(query, limit), [], signal)
@@ -127,7 +127,7 @@ async function readOwners(
   const equal = lines.on.map(
     ({ header: place }, index) => `${listed(dialect, header, [place])[0]} = h.v${index + 1}`,
   )
-  const columns = listed(
+  const columns = selected(
     dialect,
     header,
     header.columns.map((_, place) => place),

@@ -12,7 +12,7 @@ export interface Transport {
 
 export interface Snapshot {
   /**
-   * One statement. Parameters and values are text exactly as the database writes it, or null. Throws
+   * One statement. Parameters are text or null; so are values, written by the database as `Dialect.selected` asks. Throws
    * ADAPTER_ENTITY_UNKNOWN when a table or column is not there, ADAPTER_CONFIG_INVALID with `details.badValue` true
    * when a text could not be read as a value of its type.
    */
@@ -24,7 +24,7 @@ export interface Snapshot {
 export type Row = readonly (string | null)[]
 
 export type Rows = Readonly<{
-  /** `type` stands for the column's type in `Dialect.typeNames`. */
+  /** `type` is the name of the column's type, or stands for it in `Dialect.typeNames`. */
   columns: readonly Readonly<{ name: string; type: string }>[]
   rows: readonly Row[]
 }>
@@ -36,7 +36,7 @@ export type CursorType = 'instant' | 'local' | 'date' | 'number'
 
 /**
  * How an engine writes what the session logic wants to say. Names are quoted, everything else goes in as a parameter.
- * `type` is a type's name as `typeNames` gives it.
+ * `type` is a type's name as a relation's description gives it. Statements begin with SELECT and call what they read `q`.
  */
 export interface Dialect {
   readonly engine: string
@@ -44,14 +44,21 @@ export interface Dialect {
   /** `schema.table`: each part is taken exactly as it is written. */
   table(name: string): string
   value(parameter: number, type: string): string
+  /**
+   * A column as text that holds its value exactly, whatever client, session and server make of numbers and times. The
+   * order of a statement must name the column itself: texts sort otherwise.
+   */
+  selected(column: string, type: string): string
+  /** Whether `selected` changes types, so that the answer to a page does not tell of a column that has another one now. */
+  readonly hidesTypes: boolean
   /** Whether the first tuple is behind the second one, or not; no value of either is null. */
   compared(left: readonly string[], operator: '>' | '<=', right: readonly string[]): string
   /** A query that tells the columns of a relation and reads no row. */
   shape(from: string): string
   /** The first rows of a query that is complete with its order. */
   limited(query: string, rows: number): string
-  /** One row with the name of each type. */
-  typeNames(types: readonly string[], bind: Bind): string
+  /** One row with the name of each type. Null: `Rows.columns` gives names already. */
+  readonly typeNames: ((types: readonly string[], bind: Bind) => string) | null
   /** Rows of one column: names of the columns of a table that are never null. */
   neverNull(table: string, bind: Bind): string
   /** Tuples as a relation `h` with columns `v1`, `v2` … and their number `i`, counted from 1. */

@@ -19,7 +19,6 @@ const DRIVERS = [
   /^gateway\/log\/kafka(\/|\.ts$)/,
   /^adapters\/[^/]+\/(.*\/)?([^/]+-)?driver\.ts$/,
   // Drivers that are named after what they reach.
-  /^adapters\/database\/(oracle|sqlserver|postgres|mysql)\.ts$/,
   /^adapters\/file-drop\/(folder|sftp|ftp)\.ts$/,
 ]
 

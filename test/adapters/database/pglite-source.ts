@@ -1,6 +1,6 @@
 import { PGlite } from '@electric-sql/pglite'
-import { postgresDialect } from '../../../adapters/database/postgres-dialect.ts'
-import { asAdapterError } from '../../../adapters/database/postgres-errors.ts'
+import { postgresDialect } from '../../../adapters/database/postgres/dialect.ts'
+import { asAdapterError } from '../../../adapters/database/postgres/errors.ts'
 import type { Snapshot, Transport } from '../../../adapters/database/transport.ts'
 import type { TableSource } from './tables.ts'
 

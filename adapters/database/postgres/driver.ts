@@ -1,22 +1,18 @@
 import { isIP } from 'node:net'
 import type { Client, ClientConfig, QueryArrayResult } from 'pg'
-import type { Context } from '../contract.ts'
-import { AdapterError } from '../errors.ts'
-import { postgresDialect } from './postgres-dialect.ts'
-import { asAdapterError } from './postgres-errors.ts'
+import type { Context } from '../../contract.ts'
+import type { Link } from '../link.ts'
+import { CONNECT_MS, createLink, END_MS, GRACE_MS } from '../link.ts'
+import type { Rows, Snapshot, Transport } from '../transport.ts'
+import { postgresDialect } from './dialect.ts'
+import { asAdapterError } from './errors.ts'
 import type { PostgresConnection } from './settings.ts'
-import type { Rows, Snapshot, Transport } from './transport.ts'
-
-/** Over the server's own limit, so that the server usually ends a statement first and says so. */
-const GRACE_MS = 5_000
-const CONNECT_MS = 15_000
-const END_MS = 5_000
 
 /**
  * Connects to PostgreSQL and pins everything about the session that changes how values are written. Values come as
  * the text that the server writes: no parser of the client ever sees them.
  */
-export async function connectPostgres(
+export async function connect(
   settings: PostgresConnection,
   context: Context,
   signal: AbortSignal,
@@ -36,7 +32,7 @@ export async function connectPostgres(
     keepAlive: true,
     types: { getTypeParser: () => (text: string) => text },
   })
-  const link = createLink(client, settings, context, password)
+  const link = linkOf(client, settings, context, password)
   await link.run((driver) => driver.connect(), CONNECT_MS, signal)
   await link.run((driver) => driver.query(PINS, pinned(settings)), CONNECT_MS, signal)
   return createTransport(link, settings)
@@ -76,60 +72,30 @@ function pinned(settings: PostgresConnection): [string[], string[]] {
   return [Object.keys(pins), Object.values(pins)]
 }
 
-/** One connection: every call has a deadline that cuts the socket, since nothing else ends a wait on a dead peer. */
-type Link = Readonly<{
-  run<Result>(call: (driver: Client) => Promise<Result>, ms: number, signal: AbortSignal): Promise<Result>
-  close(): Promise<void>
-}>
-
-function createLink(
+function linkOf(
   client: Client,
   settings: PostgresConnection,
   context: Context,
   password: string | undefined,
-): Link {
+): Link<Client> {
   const target = `${settings.host}:${settings.port}`
   let broken: Error | null = null
   // Without a listener, a connection that dies between two calls would end the process.
   client.on('error', (error: Error) => {
     broken ??= error
   })
-  const cut = () => client.connection.stream.destroy()
-  return {
-    async run(call, ms, signal) {
-      signal.throwIfAborted()
-      if (broken !== null) throw asAdapterError(broken, target, password)
-      const deadline = context.runtime.deadline(ms)
-      const either = AbortSignal.any([signal, deadline])
-      either.addEventListener('abort', cut, { once: true })
-      try {
-        return await call(client)
-      } catch (error) {
-        signal.throwIfAborted()
-        if (deadline.aborted)
-          throw new AdapterError(
-            'ADAPTER_TIMEOUT',
-            `${target} gave no answer within ${ms} ms; is the server overloaded or the network cut?`,
-            { cause: error, details: { ms } },
-          )
-        throw asAdapterError(error, target, password)
-      } finally {
-        either.removeEventListener('abort', cut)
-      }
-    },
-    async close() {
-      const deadline = context.runtime.deadline(END_MS)
-      deadline.addEventListener('abort', cut, { once: true })
-      try {
-        await client.end()
-      } finally {
-        deadline.removeEventListener('abort', cut)
-      }
-    },
-  }
+  return createLink({
+    client,
+    target,
+    runtime: context.runtime,
+    cut: () => client.connection.stream.destroy(),
+    end: () => client.end(),
+    broken: () => broken,
+    asError: (error) => asAdapterError(error, target, password),
+  })
 }
 
-function createTransport(link: Link, settings: PostgresConnection): Transport {
+function createTransport(link: Link<Client>, settings: PostgresConnection): Transport {
   const ms = settings.statementTimeout + GRACE_MS
   return {
     dialect: postgresDialect,

@@ -1,5 +1,5 @@
-import type { CursorType, Dialect, Row, Statement } from './transport.ts'
-import { binding } from './transport.ts'
+import type { CursorType, Dialect, Row, Statement } from '../transport.ts'
+import { binding } from '../transport.ts'
 
 /**
  * How PostgreSQL (10 and later) says what the session logic wants. Every parameter is sent as text and read by the
@@ -10,6 +10,9 @@ export const postgresDialect: Dialect = {
   column: quote,
   table: quoteTable,
   value: (parameter, type) => `$${parameter}::text::${type}`,
+  // The driver hands over what the server writes, and the session pins how it writes.
+  selected: (column) => column,
+  hidesTypes: false,
   // An index on the columns serves the comparison of whole rows, not that of columns joined by OR.
   compared: (left, operator, right) => `(${left.join(', ')}) ${operator} (${right.join(', ')})`,
   shape: (from) => `SELECT * FROM ${from} LIMIT 0`,

@@ -1,5 +1,6 @@
-import type { AdapterErrorCode } from '../errors.ts'
-import { AdapterError } from '../errors.ts'
+import type { AdapterErrorCode } from '../../errors.ts'
+import { AdapterError } from '../../errors.ts'
+import { causeOf, connectionTrouble, tlsTrouble, wordsOf } from '../trouble.ts'
 
 type Meaning = Readonly<{
   code: AdapterErrorCode
@@ -59,43 +60,25 @@ const MEANINGS: readonly (readonly [string, Meaning])[] = [
   ['08', { code: 'ADAPTER_UNREACHABLE', advice: 'the connection broke' }],
 ]
 
-/** What codes of sockets mean, and what to look at. */
-const SOCKET_MEANINGS: Readonly<Record<string, readonly [says: string, advice: string]>> = {
-  ECONNREFUSED: ['nothing listens there', 'does the server run, and are `host` and `port` right?'],
-  EHOSTUNREACH: ['no way leads there', 'is the network up, and is `host` right?'],
-  ENETUNREACH: ['no way leads there', 'is the network up, and is `host` right?'],
-  ETIMEDOUT: ['nobody answers there', 'does a firewall stand between, and are `host` and `port` right?'],
-  ECONNRESET: ['the other side hung up', 'does a database listen on `port`, with or without `tls` as set?'],
-}
-
 /** What the driver threw, as an AdapterError without values of rows and without the password. */
 export function asAdapterError(error: unknown, target: string, password: string | undefined): AdapterError {
   const state = sqlStateOf(error)
-  const words = error instanceof Error ? error.message : String(error)
-  const cause = password !== undefined && words.includes(password) ? undefined : error
+  const words = wordsOf(error, password)
+  const cause = causeOf(error, password)
   if (state === null)
     return new AdapterError(
       tlsTrouble(words) ? 'ADAPTER_CONFIG_INVALID' : 'ADAPTER_UNREACHABLE',
-      `No connection to ${target}: ${connectionTrouble(error, withheld(words, password))}`,
-      cause === undefined ? {} : { cause },
+      `No connection to ${target}: ${connectionTrouble(error, words)}`,
+      cause,
     )
   const meaning = MEANINGS.find(([prefix]) => state.startsWith(prefix))?.[1]
-  const own = meaning?.tell === true ? withheld(words, password) : `SQLSTATE ${state}`
+  const own = meaning?.tell === true ? words : `SQLSTATE ${state}`
   const told = meaning?.says === undefined ? own : `${meaning.says} (${own})`
   return new AdapterError(
     meaning?.code ?? 'ADAPTER_UNREACHABLE',
     `${target} answered: ${told}; ${meaning?.advice ?? 'look into the log of the server'}.`,
-    {
-      ...(cause === undefined ? {} : { cause }),
-      details: { sqlState: state, ...(meaning?.badValue === true ? { badValue: true } : {}) },
-    },
+    { ...cause, details: { sqlState: state, ...(meaning?.badValue === true ? { badValue: true } : {}) } },
   )
-}
-
-function connectionTrouble(error: unknown, words: string): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-  const meaning = SOCKET_MEANINGS[code]
-  return meaning === undefined ? `${words}.` : `${meaning[0]} (${words}); ${meaning[1]}`
 }
 
 function sqlStateOf(error: unknown): string | null {
@@ -104,13 +87,4 @@ function sqlStateOf(error: unknown): string | null {
   return typeof error.code === 'string' && /^[0-9A-Z]{5}$/.test(error.code) && /\d/.test(error.code)
     ? error.code
     : null
-}
-
-function tlsTrouble(words: string): boolean {
-  return /certificate|does not support SSL|altnames|self[- ]signed/i.test(words)
-}
-
-function withheld(words: string, password: string | undefined): string {
-  const said = words.replace(/[\u0000-\u001f\u007f]/g, ' ').replace(/\.$/, '')
-  return password === undefined || password === '' ? said : said.replaceAll(password, '***')
 }
