@@ -1,8 +1,8 @@
 import { createServer } from 'node:net'
 import { expect, test } from 'vitest'
-import { adapter } from '../../../../adapters/database/adapter.ts'
-import { asAdapterError } from '../../../../adapters/database/postgres/errors.ts'
-import { createSurroundings } from '../../../kit/adapter-surroundings.ts'
+import { adapter } from '../../../adapters/database/adapter.ts'
+import { asAdapterError } from '../../../adapters/database/postgres/errors.ts'
+import { createSurroundings } from '../../kit/adapter-surroundings.ts'
 
 /** What PostgreSQL says at the start of a session, as the driver throws it. */
 function said(code: string, message: string) {
