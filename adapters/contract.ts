@@ -61,12 +61,14 @@ export type Mark = Readonly<{ key: string; value: Json; keepMs: number }>
 
 /**
  * `next` is safe to store once, and only once, everything before it is durable. A batch without records and without
- * unreadable ones is allowed only if it begins or ends a pass or carries marks.
+ * unreadable ones is allowed only if it has unchanged ones, begins or ends a pass, or carries marks.
  */
 export type Batch = Readonly<{
   records: readonly SourceRecord[]
   unreadable: readonly Unreadable[]
   next: Cursor
+  /** Keys that were read and of which nothing is new (`Known`): they are there. Only what `known` said so of. */
+  unchanged?: readonly string[]
   pass?: Pass
   marks?: readonly Mark[]
   /**
@@ -75,6 +77,12 @@ export type Batch = Readonly<{
    */
   fields?: Readonly<Record<string, string>>
 }>
+
+/**
+ * Which of these reads tell nothing new, since what was published last of their key has this very fingerprint: an adapter
+ * may ask before it reads whole rows a second time. Asked only of fingerprints that the records of the feed bear.
+ */
+export type Known = (reads: readonly Readonly<{ key: string; fingerprint: string }>[]) => readonly boolean[]
 
 export type Check = Readonly<{ ok: true; notes?: readonly string[] } | { ok: false; reason: string }>
 
@@ -142,9 +150,9 @@ export interface Session {
   preview(feed: string, limit: number, signal: AbortSignal): Promise<readonly SourceRecord[]>
   /**
    * Yields until caught up, then returns. Never sleeps, never retries: pace belongs to the gateway. The caller asks
-   * for the next batch only when the one before is durable, or at most one batch ahead.
+   * for the next batch only when the one before is durable, or at most one batch ahead. Without `known` all is read whole.
    */
-  poll(feed: string, cursor: Cursor | null, signal: AbortSignal): AsyncIterable<Batch>
+  poll(feed: string, cursor: Cursor | null, signal: AbortSignal, known?: Known): AsyncIterable<Batch>
   /**
    * The cursor that leaves out everything before now, or before a value of the feed's first cursor column.
    * Absent where the source cannot say; then `start: all` is the only choice.

@@ -5,7 +5,11 @@ import type { Batch, Cursor, Pass, SourceRecord, Unreadable } from '../contract.
  * a page is read again whole unless all of it is durable.
  */
 export function* batchesOf(
-  page: Readonly<{ records: readonly SourceRecord[]; unreadable: readonly Unreadable[] }>,
+  page: Readonly<{
+    records: readonly SourceRecord[]
+    unchanged: readonly string[]
+    unreadable: readonly Unreadable[]
+  }>,
   options: Readonly<{
     from: Cursor
     next: Cursor
@@ -16,7 +20,8 @@ export function* batchesOf(
 ): Generator<Batch> {
   const { from, next, recordsMax, fields, pass } = options
   const total = page.records.length + page.unreadable.length
-  const count = Math.max(Math.ceil(total / recordsMax), pass?.begins || pass?.ends ? 1 : 0)
+  const isNeeded = pass?.begins || pass?.ends || page.unchanged.length > 0
+  const count = Math.max(Math.ceil(total / recordsMax), isNeeded ? 1 : 0)
   for (let index = 0; index < count; index += 1) {
     const begin = index * recordsMax
     const records = page.records.slice(begin, begin + recordsMax)
@@ -26,6 +31,7 @@ export function* batchesOf(
     yield {
       records,
       unreadable,
+      ...(index === 0 && page.unchanged.length > 0 ? { unchanged: page.unchanged } : {}),
       next: isLast ? next : from,
       fields,
       ...(pass && {

@@ -1,8 +1,13 @@
 import { AdapterError } from '../errors.ts'
+import type { Moment } from './clock.ts'
+import { asValue, readClock } from './clock.ts'
 import { behind, notNull, whereOf } from './keyset.ts'
+import type { Look, Outlook } from './lateness.ts'
+import { reachOf } from './lateness.ts'
 import type { Plan } from './plan.ts'
-import { listed, selected, typeAt } from './plan.ts'
-import type { Overlap } from './settings.ts'
+import { listed, selected, typeAt, wholeRow } from './plan.ts'
+import type { Overlap, Reach } from './settings.ts'
+import { widest } from './settings.ts'
 import type { Stage } from './stages.ts'
 import { present } from './stages.ts'
 import type { Bind, Dialect, Row, Snapshot } from './transport.ts'
@@ -12,11 +17,15 @@ import { binding } from './transport.ts'
 export type Top = Readonly<{
   bound: readonly string[]
   high: string
-  /** It lies below everything that this round would read: newest rows were deleted, or the source went back. */
-  isBelowCursor: boolean
+  /** From here on the round reads; null: from the beginning. */
+  low: string | null
+  /** It lies below what this round would read. */
+  isNothingAbove: boolean
+  /** It lies below what any round would read: newest rows were deleted, or the source went back. */
+  isBelowAll: boolean
   /** Its first column counts; otherwise it tells a time. */
   isNumber: boolean
-  /** This round and all later ones begin above the floor. */
+  /** All rounds from now on begin above the floor. */
   isFloorPassed: boolean
 }>
 
@@ -29,42 +38,93 @@ export type Floor = Readonly<
   { from: string; except: readonly (readonly string[])[] } | { upTo: readonly string[] } | { below: string }
 >
 
+/** By which moment, and from where, a round reads. */
+export type Horizons = Readonly<{
+  now: Moment
+  zone: string
+  outlook: Outlook
+  /** Below this nothing is ever read again by itself. */
+  widest: Look | null
+}>
+
 /** The highest row of a rising stage, or null where there is none. */
 export async function readTop(
   plan: Plan,
   stage: Stage,
   snapshot: Snapshot,
-  of: Readonly<{ zone: string; overlap: Overlap; high: string | null; floor: Floor | null }>,
+  of: Horizons,
+  floor: Floor | null,
   signal: AbortSignal,
 ): Promise<Top | null> {
   const { dialect } = plan
   const { parameters, bind } = binding()
   const [first = ''] = listed(dialect, stage.relation, stage.cursor)
-  const now = presentOf(plan, stage, of.zone, bind)
-  const low = of.high === null ? null : lowOf(dialect, stage, of.high, of.overlap, bind)
-  const floor = low === null || of.floor === null ? null : dialect.value(bind(topOf(of.floor)), typeOf(stage))
+  const now = presentOf(plan, stage, of, bind)
+  const low = lowest(dialect, stage, of.outlook.looks, of, bind)
+  const base = lowest(dialect, stage, of.widest === null ? [] : [of.widest], of, bind)
+  const top = floor === null || base === null ? null : dialect.value(bind(topOf(floor)), typeOf(stage))
   const extra = [
     // A value from the future (2099 for "never") must not drag the cursor with it, or nothing below would be read.
     dialect.selected(
       now === null ? first : `CASE WHEN ${first} > ${now} THEN ${now} ELSE ${first} END`,
       typeOf(stage),
     ),
+    low === null ? 'NULL' : dialect.selected(low, typeOf(stage)),
     low === null ? '0' : `CASE WHEN ${first} < ${low} THEN 1 ELSE 0 END`,
-    floor === null ? '0' : `CASE WHEN ${low} > ${floor} THEN 1 ELSE 0 END`,
+    base === null ? '0' : `CASE WHEN ${first} < ${base} THEN 1 ELSE 0 END`,
+    top === null ? '0' : `CASE WHEN ${base} > ${top} THEN 1 ELSE 0 END`,
   ]
   const query = newest(dialect, stage, [...selected(dialect, stage.relation, stage.cursor), ...extra], [], 1)
   const [row] = (await snapshot.query(query, parameters, signal)).rows
   if (row === undefined) return null
   const bound = present(row.slice(0, stage.cursor.length))
-  const [high = ''] = present(row.slice(stage.cursor.length, stage.cursor.length + 1))
-  if (/^(NaN|-?Infinity)$/.test(high))
-    throw new AdapterError(
-      'ADAPTER_CONFIG_INVALID',
-      `Column ${nameOf(stage)} of ${stage.relation.name} holds ${high}, above which nothing can rise; leave such rows out by a select.`,
-    )
-  const [isBelow, isPassed] = row.slice(stage.cursor.length + 1)
-  const isNumber = dialect.cursorType(typeOf(stage)) === 'number'
-  return { bound, high, isNumber, isBelowCursor: isBelow === '1', isFloorPassed: isPassed === '1' }
+  const [high, lowText, ...flags] = row.slice(stage.cursor.length)
+  refuseEndless(stage, high ?? '')
+  const [isNothingAbove, isBelowAll, isPassed] = flags.map((flag) => flag === '1')
+  return {
+    bound,
+    high: high ?? '',
+    low: lowText ?? null,
+    isNumber: dialect.cursorType(typeOf(stage)) === 'number',
+    isNothingAbove: isNothingAbove === true,
+    isBelowAll: isBelowAll === true,
+    isFloorPassed: isPassed === true && (of.outlook.open ?? []).length === 0,
+  }
+}
+
+function refuseEndless(stage: Stage, high: string): void {
+  if (!/^(NaN|-?Infinity)$/.test(high)) return
+  throw new AdapterError(
+    'ADAPTER_CONFIG_INVALID',
+    `Column ${nameOf(stage)} of ${stage.relation.name} holds ${high}, above which nothing can rise; leave such rows out by a select.`,
+  )
+}
+
+/** The least value from which one of these looks reaches; null where one reaches over everything, or there is none. */
+function lowest(
+  dialect: Dialect,
+  stage: Stage,
+  looks: readonly Look[],
+  { now, zone }: Pick<Horizons, 'now' | 'zone'>,
+  bind: Bind,
+): string | null {
+  const type = typeOf(stage)
+  const kind = dialect.cursorType(type) ?? 'number'
+  const lows: string[] = []
+  for (const look of looks) {
+    const reach = reachOf(look, now, kind, zone)
+    const { sight, since } = look
+    const high = sight?.high[stage.name]
+    if (sight !== null && high === undefined) return null
+    if (high !== undefined) lows.push(below(dialect, dialect.value(bind(high), type), type, reach))
+    // What was open at the first poll of all began before anything was seen; a number does not tell when it was drawn.
+    else if (since !== null && kind !== 'number')
+      lows.push(below(dialect, asValue(dialect, since, { type, zone }, bind), type, reach))
+  }
+  const [first, ...rest] = lows
+  return first === undefined
+    ? null
+    : rest.reduce((one, other) => `CASE WHEN ${other} < ${one} THEN ${other} ELSE ${one} END`, first)
 }
 
 /** Clocks that tell the same time are this far apart at most. */
@@ -80,7 +140,8 @@ export async function readFuture(
 ): Promise<Readonly<{ highest: string; now: string }> | null> {
   const { dialect } = plan
   const { parameters, bind } = binding()
-  const now = presentOf(plan, stage, zone, bind)
+  const clock = await readClock(dialect, snapshot, signal)
+  const now = presentOf(plan, stage, { now: clock, zone }, bind)
   if (now === null) return null
   const [first = ''] = listed(dialect, stage.relation, stage.cursor)
   const isFuture = `${dialect.less(first, typeOf(stage), { ms: CLOCKS_APART_MS })} > ${now}`
@@ -88,8 +149,8 @@ export async function readFuture(
   const query = newest(dialect, stage, [...shown, `CASE WHEN ${isFuture} THEN 1 ELSE 0 END`], [], 1)
   const [row] = (await snapshot.query(query, parameters, signal)).rows
   if (row === undefined || row[2] !== '1') return null
-  const [highest = '', clock = ''] = present(row)
-  return { highest, now: clock }
+  const [highest = '', shownNow = ''] = present(row)
+  return { highest, now: shownNow }
 }
 
 /** More rows than this are not listed one by one: the cursor is written with every batch. */
@@ -100,14 +161,14 @@ export async function readFloorNow(
   plan: Plan,
   stage: Stage,
   snapshot: Snapshot,
-  of: Readonly<{ zone: string; overlap: Overlap }>,
+  of: Readonly<{ now: Moment; zone: string; overlap: Overlap }>,
   signal: AbortSignal,
 ): Promise<Floor | null> {
   const { dialect } = plan
   const order = selected(dialect, stage.relation, [...stage.cursor, ...stage.key])
   const [first = ''] = listed(dialect, stage.relation, stage.cursor)
   const highest = binding()
-  const now = presentOf(plan, stage, of.zone, highest.bind)
+  const now = presentOf(plan, stage, of, highest.bind)
   const past = now === null ? [] : [`${first} <= ${now}`]
   const topQuery = newest(dialect, stage, order, past, 1)
   const [top] = (await snapshot.query(topQuery, highest.parameters, signal)).rows
@@ -128,8 +189,7 @@ export async function readNewest(
   limit: number,
   signal: AbortSignal,
 ): Promise<readonly Row[]> {
-  const places = stage.relation.columns.map((_, place) => place)
-  const query = newest(plan.dialect, stage, selected(plan.dialect, stage.relation, places), [], limit)
+  const query = newest(plan.dialect, stage, wholeRow(plan.dialect, stage.relation), [], limit)
   return (await snapshot.query(query, [], signal)).rows
 }
 
@@ -155,17 +215,26 @@ export function aboveFloor(
   ]
 }
 
-/** Where the rows of a stage begin that an overlap below this value is to be read. */
-export function lowOf(dialect: Dialect, stage: Stage, high: string, overlap: Overlap, bind: Bind): string {
+/** Where the rows of a stage begin that lie as far below this value as an overlap reaches. */
+function lowOf(dialect: Dialect, stage: Stage, high: string, overlap: Overlap, bind: Bind): string {
   const type = typeOf(stage)
-  const value = dialect.value(bind(high), type)
-  if (overlap.kind === 'numbers') return dialect.less(value, type, { count: overlap.count })
-  return overlap.ms === 0 ? value : dialect.less(value, type, { ms: overlap.ms })
+  return below(dialect, dialect.value(bind(high), type), type, widest(overlap))
 }
 
-function presentOf(plan: Plan, stage: Stage, zone: string, bind: Bind): string | null {
-  const type = plan.dialect.cursorType(typeOf(stage))
-  return type === null || type === 'number' ? null : plan.dialect.now(type, zone, bind)
+function below(dialect: Dialect, value: string, type: string, reach: Reach): string {
+  if (reach.kind === 'numbers') return dialect.less(value, type, { count: reach.count })
+  return reach.ms === 0 ? value : dialect.less(value, type, { ms: reach.ms })
+}
+
+function presentOf(
+  plan: Plan,
+  stage: Stage,
+  { now, zone }: Pick<Horizons, 'now' | 'zone'>,
+  bind: Bind,
+): string | null {
+  const type = typeOf(stage)
+  const kind = plan.dialect.cursorType(type)
+  return kind === null || kind === 'number' ? null : asValue(plan.dialect, now, { type, zone }, bind)
 }
 
 function newest(

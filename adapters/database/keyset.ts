@@ -1,6 +1,6 @@
 import type { Unreadable } from '../contract.ts'
 import type { Plan, Relation } from './plan.ts'
-import { listed, selected, typeAt, valuesAt } from './plan.ts'
+import { fingerprints, listed, selected, typeAt, valuesAt } from './plan.ts'
 import type { Made } from './records.ts'
 import { assertSameTypes, keyOf, makeRecords, NOT_UNIQUE, unreadableRow } from './records.ts'
 import type { Bind, Dialect, Row, Snapshot } from './transport.ts'
@@ -20,12 +20,12 @@ export type Keyset = Readonly<{
 /** A page of a keyset. `last` is where the next one goes on, null only where there was nothing. */
 export type Page = Readonly<{ rows: readonly Row[]; last: Row | null; more: boolean; next: Row | null }>
 
-/** Reads the next `limit` rows of a keyset with the columns at these places. */
+/** Reads the next `limit` rows of a keyset: the columns at these places, and behind them further expressions. */
 export async function readPage(
   dialect: Dialect,
   snapshot: Snapshot,
   keyset: Keyset,
-  places: readonly number[],
+  { places, extra = [] }: Readonly<{ places: readonly number[]; extra?: readonly string[] }>,
   limit: number,
   signal: AbortSignal,
 ): Promise<Page> {
@@ -39,7 +39,7 @@ export async function readPage(
   const answer = await snapshot.query(
     // One row more than wanted says whether there is more, so that the last page is known as the last.
     dialect.limited(
-      `SELECT ${selected(dialect, relation, places).join(', ')} FROM ${relation.from}${whereOf(conditions)} ORDER BY ${listed(dialect, relation, order).join(', ')}`,
+      `SELECT ${[...selected(dialect, relation, places), ...extra].join(', ')} FROM ${relation.from}${whereOf(conditions)} ORDER BY ${listed(dialect, relation, order).join(', ')}`,
       limit + 1,
     ),
     parameters,
@@ -63,8 +63,10 @@ export async function readRecords(
   limit: number,
   signal: AbortSignal,
 ): Promise<RecordPage> {
-  const places = plan.header.columns.map((_, place) => place)
-  const page = await readPage(plan.dialect, snapshot, keyset, places, limit, signal)
+  const { dialect, header } = plan
+  const places = header.columns.map((_, place) => place)
+  const extra = fingerprints(dialect, header)
+  const page = await readPage(dialect, snapshot, keyset, { places, extra }, limit, signal)
   const made = await makeRecords(plan, snapshot, page.rows, signal)
   const last = page.rows[made.rows - 1]
   const lost = made.rows === page.rows.length ? twin(plan, keyset, page) : []

@@ -1,16 +1,18 @@
 import { z } from 'zod'
-import type { Batch, Context, Cursor } from '../contract.ts'
+import type { Batch, Context, Cursor, Known } from '../contract.ts'
 import { defineCursor } from '../cursor.ts'
 import { AdapterError } from '../errors.ts'
 import { batchesOf } from './batches.ts'
+import { readChanged } from './changed-pages.ts'
 import type { Horizon } from './horizon.ts'
 import { horizon, readHorizon } from './horizon.ts'
 import { readRecords } from './keyset.ts'
 import type { Plan } from './plan.ts'
 import { inSnapshot, planFeed } from './plan.ts'
 import type { Feed } from './settings.ts'
+import { usualOverlap } from './settings.ts'
 import type { StagePage } from './stage-pages.ts'
-import { readStage } from './stage-pages.ts'
+import { EVERYTHING, flat, readStage } from './stage-pages.ts'
 import { keyless, present } from './stages.ts'
 import type { Row, Snapshot, Transport } from './transport.ts'
 import { asMoved } from './watermark.ts'
@@ -42,11 +44,12 @@ export async function* pollPass(
   reading: Reading,
   cursor: Cursor | null,
   signal: AbortSignal,
+  known?: Known,
 ): AsyncGenerator<Batch> {
   const stored = cursor === null ? { horizon: null, pass: null } : storedState(reading, cursor)
   let seen: Horizon = stored.horizon
-  if (stored.pass !== null) seen = yield* readPass(reading, stored, signal)
-  yield* readPass(reading, { horizon: seen, pass: null }, signal)
+  if (stored.pass !== null) seen = yield* readPass(reading, stored, known, signal)
+  yield* readPass(reading, { horizon: seen, pass: null }, known, signal)
 }
 
 type Standing = Readonly<Pick<z.output<typeof shape>, 'horizon' | 'pass'>>
@@ -55,6 +58,7 @@ type Standing = Readonly<Pick<z.output<typeof shape>, 'horizon' | 'pass'>>
 async function* readPass(
   reading: Reading,
   stored: Standing,
+  known: Known | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<Batch, Horizon> {
   const { transport, name, feed, context } = reading
@@ -73,9 +77,12 @@ async function* readPass(
   const between = codec.encode({ key: feed.key, horizon: seen, pass: null })
   let begins = stored.pass === null
   let after: Row | null = stored.pass?.after ?? null
+  let wide = 0
   for (let more = true; more; ) {
     signal.throwIfAborted()
-    const page = await readPassPage(reading, plan, begins, after, signal)
+    const asked = wide > 0 ? undefined : known
+    const page = await readPassPage(reading, plan, { begins, after, known: asked }, signal)
+    wide = asked === undefined || page.unchanged.length >= page.records.length ? wide - 1 : WIDE_PAGES
     more = page.more
     yield* batchesOf(page, {
       from: begins ? between : cursorAt(after),
@@ -90,24 +97,28 @@ async function* readPass(
   return seen
 }
 
+/** Where most rows are new, so many pages are read whole at once before fingerprints are asked for again. */
+const WIDE_PAGES = 8
+
 async function readPassPage(
   reading: Reading,
   plan: Plan,
-  begins: boolean,
-  after: Row | null,
+  { begins, after, known }: Readonly<{ begins: boolean; after: Row | null; known: Known | undefined }>,
   signal: AbortSignal,
 ): Promise<StagePage> {
-  const { context } = reading
+  const limit = reading.context.batchRecordsMax
   const keyset = { relation: plan.header, order: plan.key, after, where: () => [] }
+  const paging = { overlap: usualOverlap(false), limit, known: undefined }
   const read = async (snapshot: Snapshot): Promise<StagePage> => {
-    const page = await readRecords(plan, snapshot, keyset, context.batchRecordsMax, signal)
+    const page = flat(
+      known === undefined
+        ? { ...(await readRecords(plan, snapshot, keyset, limit, signal)), unchanged: [] }
+        : await readChanged(plan, snapshot, keyset, limit, known, signal),
+    )
     const isKeyed = reading.feed.key.every((column) => plan.header.neverNull.has(column))
-    const without =
-      begins && !isKeyed
-        ? await readStage(plan, keyless(plan), snapshot, NO_RANGE, NO_OVERLAP, context, signal)
-        : null
-    const unreadable = [...page.made.unreadable, ...(without?.unreadable ?? [])]
-    return { records: page.made.records, unreadable, last: page.last, more: page.more }
+    if (!begins || isKeyed) return page
+    const without = await readStage(plan, keyless(plan), snapshot, EVERYTHING, paging, signal)
+    return { ...page, unreadable: [...page.unreadable, ...without.unreadable] }
   }
   try {
     return await inSnapshot(reading.transport, signal, read)
@@ -115,9 +126,6 @@ async function readPassPage(
     throw asMoved(reading.name, error)
   }
 }
-
-const NO_RANGE = { after: null, bound: null, high: null, floor: null } as const
-const NO_OVERLAP = { kind: 'time', ms: 0 } as const
 
 function storedState(reading: Reading, cursor: Cursor): Standing {
   const { key, ...standing } = codec.decode(cursor)

@@ -109,6 +109,38 @@ export function selected(dialect: Dialect, relation: Relation, places: readonly 
   )
 }
 
+/** A whole row of a relation as a statement gives it: its columns, and behind them its fingerprint where the engine computes it. */
+export function wholeRow(dialect: Dialect, relation: Relation): readonly string[] {
+  const columns = selected(
+    dialect,
+    relation,
+    relation.columns.map((_, place) => place),
+  )
+  return [...columns, ...fingerprints(dialect, relation)]
+}
+
+/** The fingerprint of the row `q` of a relation, as text; none where the engine computes none. */
+export function fingerprints(dialect: Dialect, relation: Relation): readonly string[] {
+  const number = fingerprintOf(dialect, relation)
+  return number === null || dialect.checksums === null ? [] : [dialect.checksums.text(number)]
+}
+
+/** The same as a number. */
+export function fingerprintOf(dialect: Dialect, relation: Relation): string | null {
+  const places = relation.columns.map((_, place) => place)
+  return dialect.checksums?.fingerprint(columnsOf(dialect, relation, places)) ?? null
+}
+
+/** Columns, each with the text that stands for its value. */
+function columnsOf(
+  dialect: Dialect,
+  relation: Relation,
+  places: readonly number[],
+): readonly Readonly<{ column: string; text: string }>[] {
+  const texts = selected(dialect, relation, places)
+  return listed(dialect, relation, places).map((column, index) => ({ column, text: texts[index] ?? column }))
+}
+
 /** `q."a", q."b"`: always qualified, since an output column of the same name would be sorted as text. */
 export function listed(dialect: Dialect, relation: Relation, places: readonly number[]): readonly string[] {
   return places.map((place) => `q.${dialect.column(relation.columns[place] ?? '')}`)

@@ -2,7 +2,7 @@ import type { Json, SourceRecord, Unreadable } from '../contract.ts'
 import { joinKey } from '../cursor.ts'
 import { AdapterError } from '../errors.ts'
 import type { LinesPlan, Plan, Relation } from './plan.ts'
-import { listed, placesOf, selected, typeAt, valuesAt } from './plan.ts'
+import { listed, placesOf, typeAt, valuesAt, wholeRow } from './plan.ts'
 import type { Dialect, Row, Rows, Snapshot } from './transport.ts'
 import { binding } from './transport.ts'
 
@@ -54,8 +54,12 @@ export function unreadableRow(plan: Plan, row: Row, reason: string): Unreadable 
 
 /** Null where a column of the key is. */
 export function keyOf(plan: Plan, row: Row): string | null {
+  return keyOfParts(valuesAt(row, plan.key))
+}
+
+export function keyOfParts(values: Row): string | null {
   const parts: string[] = []
-  for (const part of valuesAt(row, plan.key)) {
+  for (const part of values) {
     if (part === null) return null
     parts.push(part)
   }
@@ -99,7 +103,10 @@ async function marksNow(
   return places.map((place) => marks.get(relation.columns[place] ?? ''))
 }
 
-type LinesByRow = readonly (readonly Readonly<Record<string, Json>>[])[]
+/** Lines of one row: their fields, and the sum of their fingerprints where the engine computes them. */
+type LinesOfRow = { readonly rows: Readonly<Record<string, Json>>[]; total: bigint }
+
+type LinesByRow = readonly LinesOfRow[]
 
 /** For each table of lines, the lines of each row; null where they are too many to hold. */
 async function readAllLines(
@@ -143,10 +150,11 @@ async function readLines(
     bind,
   )
   const equal = on.map(({ line }, index) => `${listed(dialect, relation, [line])[0]} = h.v${index + 1}`)
+  const columns = wholeRow(dialect, relation)
   const order = ['h.i', ...listed(dialect, relation, placesOf(relation, lines.settings.key))]
   const answer = await snapshot.query(
     dialect.limited(
-      `SELECT ${[...selected(dialect, relation, places), 'h.i'].join(', ')} FROM ${owners} JOIN ${relation.from} ON ${equal.join(' AND ')} ORDER BY ${order.join(', ')}`,
+      `SELECT ${[...columns, 'h.i'].join(', ')} FROM ${owners} JOIN ${relation.from} ON ${equal.join(' AND ')} ORDER BY ${order.join(', ')}`,
       linesAtOnce + 1,
     ),
     parameters,
@@ -154,8 +162,13 @@ async function readLines(
   )
   await assertSameTypes(dialect, snapshot, relation, places, answer.columns, signal)
   if (answer.rows.length > linesAtOnce) return null
-  const byRow: Readonly<Record<string, Json>>[][] = rows.map(() => [])
-  for (const row of answer.rows) byRow[Number(row[places.length]) - 1]?.push(dataOf(relation, row))
+  const byRow: LinesOfRow[] = rows.map(() => ({ rows: [], total: 0n }))
+  for (const row of answer.rows) {
+    const lines = byRow[Number(row[columns.length]) - 1]
+    if (lines === undefined) continue
+    lines.rows.push(dataOf(relation, row))
+    lines.total += BigInt(printOf(relation, row) ?? 0)
+  }
   return byRow
 }
 
@@ -184,17 +197,36 @@ function recordOf(
   lines: readonly LinesByRow[],
 ): SourceRecord {
   const data = dataOf(plan.header, row)
-  for (const [place, { settings }] of plan.lines.entries()) data[settings.name] = lines[place]?.[index] ?? []
+  for (const [place, { settings }] of plan.lines.entries())
+    data[settings.name] = lines[place]?.[index]?.rows ?? []
   return {
     type: plan.header.name,
     key,
     op: 'upsert',
     order: null,
     rowVersion: null,
-    fingerprint: null,
+    fingerprint: recordPrint(
+      printOf(plan.header, row),
+      lines.map((byRow) => byRow[index]?.total ?? 0n),
+    ),
     changedAt: null,
     data,
   }
+}
+
+/** The fingerprint that `wholeRow` put behind the columns. */
+function printOf(relation: Relation, row: Row): string | null {
+  return row[relation.columns.length] ?? null
+}
+
+/**
+ * The fingerprint of a record: that of its header and all lines, summed, so that the database can add them up for a
+ * sweep in any order.
+ */
+export function recordPrint(header: string | null, lines: readonly bigint[]): string | null {
+  if (header === null || lines.length === 0) return header
+  const total = lines.reduce((sum, of) => sum + of, BigInt(header))
+  return BigInt.asUintN(64, total).toString()
 }
 
 function dataOf(relation: Relation, row: Row): Record<string, Json> {

@@ -1,16 +1,15 @@
 import type { Context, FeedShape, Session, SourceRecord } from '../contract.ts'
-import { splitKey } from '../cursor.ts'
 import { AdapterError } from '../errors.ts'
+import { makeAll } from './changed-pages.ts'
 import { checkFeeds, identityOf } from './check.ts'
 import { readNewest } from './heights.ts'
 import { pollPass } from './pass.ts'
 import type { Plan } from './plan.ts'
-import { inSnapshot, listed, planFeed, selected, typeAt } from './plan.ts'
-import { makeRecords } from './records.ts'
+import { inSnapshot, planFeed, wholeRow } from './plan.ts'
+import { keyTuples, rowsOfKeys } from './rows-of-keys.ts'
 import type { Feed } from './settings.ts'
 import { stagesOf } from './stages.ts'
 import type { Row, Snapshot, Transport } from './transport.ts'
-import { binding } from './transport.ts'
 import type { Reading } from './watermark.ts'
 import { pollWatermark, startWatermark } from './watermark.ts'
 
@@ -45,14 +44,15 @@ export function createSession(
         const feed = feedOf(name)
         const plan = await planFeed(transport.dialect, snapshot, name, feed, signal)
         const rows = await someRows(plan, feed, snapshot, limit, signal)
-        return (await makeAll(plan, snapshot, rows, signal)).slice(0, limit)
+        return (await makeAll(plan, snapshot, rows, signal)).records.slice(0, limit)
       }),
-    poll(name, cursor, signal) {
+    poll(name, cursor, signal, known) {
       const feed = feedOf(name)
+      const usable = transport.dialect.checksums === null ? undefined : known
       const reading = watermarkOf(name, feed)
       return reading === null
-        ? pollPass({ transport, name, feed, context }, cursor, signal)
-        : pollWatermark(reading, cursor, signal)
+        ? pollPass({ transport, name, feed, context }, cursor, signal, usable)
+        : pollWatermark(reading, cursor, signal, usable)
     },
     async startAt(name, from, signal) {
       const reading = watermarkOf(name, feedOf(name))
@@ -77,7 +77,7 @@ async function someRows(
   const [changed] = feed.cursor.strategy === 'watermark' ? stagesOf(plan, feed, feed.cursor) : []
   if (changed !== undefined) return readNewest(plan, changed, snapshot, limit, signal)
   const { dialect, header } = plan
-  const columns = allColumns(plan)
+  const columns = wholeRow(dialect, header).join(', ')
   return (await snapshot.query(dialect.limited(`SELECT ${columns} FROM ${header.from}`, limit), [], signal))
     .rows
 }
@@ -89,13 +89,13 @@ async function readKeys(
   keys: readonly string[],
   signal: AbortSignal,
 ): Promise<readonly SourceRecord[]> {
-  const tuples = keys.map(splitKey).filter((parts) => parts.length === feed.key.length)
+  const tuples = keyTuples(keys, feed.key)
   if (tuples.length === 0) return []
   try {
     return await inSnapshot(transport, signal, async (snapshot) => {
       const plan = await planFeed(transport.dialect, snapshot, name, feed, signal)
       const rows = await rowsOfKeys(plan, snapshot, tuples, signal)
-      return makeAll(plan, snapshot, rows, signal)
+      return (await makeAll(plan, snapshot, rows, signal)).records
     })
   } catch (error) {
     if (!(error instanceof AdapterError) || error.details['badValue'] !== true) throw error
@@ -105,42 +105,4 @@ async function readKeys(
     const first = await readKeys(transport, name, feed, keys.slice(0, half), signal)
     return [...first, ...(await readKeys(transport, name, feed, keys.slice(half), signal))]
   }
-}
-
-async function rowsOfKeys(
-  plan: Plan,
-  snapshot: Snapshot,
-  keys: readonly Row[],
-  signal: AbortSignal,
-): Promise<readonly Row[]> {
-  const { dialect, header } = plan
-  const { parameters, bind } = binding()
-  const types = plan.key.map((place) => typeAt(header, place))
-  const tuples = dialect.tuples(types, keys, bind)
-  const equal = listed(dialect, header, plan.key).map((column, index) => `${column} = h.v${index + 1}`)
-  const query = `SELECT ${allColumns(plan)} FROM ${tuples} JOIN ${header.from} ON ${equal.join(' AND ')} ORDER BY h.i`
-  return (await snapshot.query(query, parameters, signal)).rows
-}
-
-async function makeAll(
-  plan: Plan,
-  snapshot: Snapshot,
-  rows: readonly Row[],
-  signal: AbortSignal,
-): Promise<readonly SourceRecord[]> {
-  const records: SourceRecord[] = []
-  for (let done = 0; done < rows.length; ) {
-    const made = await makeRecords(plan, snapshot, rows.slice(done), signal)
-    records.push(...made.records)
-    done += made.rows
-  }
-  return records
-}
-
-function allColumns(plan: Plan): string {
-  return selected(
-    plan.dialect,
-    plan.header,
-    plan.header.columns.map((_, place) => place),
-  ).join(', ')
 }

@@ -1,24 +1,73 @@
 import { z } from 'zod'
-import { parseDuration, text } from '../shared/settings.ts'
+import { duration, parseDuration, text } from '../shared/settings.ts'
 
-/** How far below the highest cursor value a poll looks again: a span of time, or of whole numbers. */
-export type Overlap = Readonly<{ kind: 'time'; ms: number } | { kind: 'numbers'; count: string }>
+/** How far below the highest value: a span of time, or of whole numbers. */
+export type Reach = Readonly<{ kind: 'time'; ms: number } | { kind: 'numbers'; count: string }>
+
+/** Looks again so far below the highest value, not more often than this; 0 is every poll. */
+export type Tier = Readonly<{ reach: Reach; everyMs: number }>
+
+/** From the nearest tier, which is every poll's, to the widest. */
+export type Overlap = readonly [Tier, ...Tier[]]
+
+const REACH = 'must be a duration like 10m, or a whole number for a numeric cursor column'
+
+const reach = z.string({ error: REACH }).transform((written, context): Reach => {
+  const ms = parseDuration(written)
+  if (ms !== null) return { kind: 'time', ms }
+  if (/^[0-9]{1,18}$/.test(written)) return { kind: 'numbers', count: written }
+  context.addIssue({ code: 'custom', message: `${REACH}, not "${written}"` })
+  return z.NEVER
+})
+
+const tier = z.strictObject({
+  reach: reach.describe('How far below the highest value is looked again.'),
+  every: duration({ minMs: 0, maxMs: 86_400_000 })
+    .default(0)
+    .describe('Not more often than this. 0s: at every poll.'),
+})
 
 const overlap = z
-  .string({ error: 'must be a duration like 10m, or a whole number for a numeric cursor column' })
-  .transform((written, context): Overlap => {
-    const ms = parseDuration(written)
-    if (ms !== null) return { kind: 'time', ms }
-    if (/^[0-9]{1,18}$/.test(written)) return { kind: 'numbers', count: written }
-    context.addIssue({
-      code: 'custom',
-      message: `must be a duration like 10m, or a whole number for a numeric cursor column, not "${written}"`,
-    })
-    return z.NEVER
-  })
+  .union([
+    reach.transform(tiersOf),
+    z
+      .array(tier)
+      .min(1)
+      .max(5)
+      .transform((tiers, context): Overlap => {
+        const [first, ...rest] = tiers
+          .map(({ reach: of, every }) => ({ reach: of, everyMs: every }))
+          .toSorted((one, other) => one.everyMs - other.everyMs)
+        if (first?.everyMs === 0) return [first, ...rest]
+        context.addIssue({
+          code: 'custom',
+          message: 'one of the tiers must be for every poll, without `every`',
+        })
+        return z.NEVER
+      }),
+  ])
   .describe(
-    'How far below the highest value seen each poll reads again. A row that is committed later than this after its cursor value was taken is missed by polling.',
+    'How far below the highest value seen is read again, for rows that are committed later than their cursor value was taken. A duration like 10m is looked over every 5m, and its last 20s every 10s, its last 2s at every poll; a list says otherwise. What is committed later than this, only a sweep finds. Absent: 10m, or 1000 for a numeric column.',
   )
+
+/** How far to look back where the settings do not say. */
+export function usualOverlap(isNumber: boolean): Overlap {
+  return tiersOf(isNumber ? { kind: 'numbers', count: '1000' } : { kind: 'time', ms: 600_000 })
+}
+
+/** Near rows often, far ones seldom: commits are late by seconds, now and then by minutes. */
+function tiersOf(widest: Reach): Overlap {
+  const near = { reach: { kind: 'time', ms: 2_000 }, everyMs: 0 } as const
+  const middle = { reach: { kind: 'time', ms: 20_000 }, everyMs: 10_000 } as const
+  if (widest.kind === 'numbers' || widest.ms <= near.reach.ms) return [{ reach: widest, everyMs: 0 }]
+  const wide = { reach: widest, everyMs: Math.max(10_000, widest.ms / 2) }
+  return widest.ms <= middle.reach.ms ? [near, wide] : [near, middle, wide]
+}
+
+/** The widest reach of an overlap. */
+export function widest(overlap: Overlap): Reach {
+  return overlap.at(-1)?.reach ?? overlap[0].reach
+}
 
 const columns = (description: string) =>
   z.array(text(), { error: 'must be a list of columns' }).min(1).max(8).describe(description)
@@ -27,7 +76,7 @@ const watermark = z
   .strictObject({
     strategy: z.literal('watermark').describe('Reads rows whose change columns have risen.'),
     columns: columns('Change columns, the most significant first; they rise with every change of a row.'),
-    overlap,
+    overlap: overlap.optional(),
   })
   .describe('For tables with a column that rises with every change.')
 

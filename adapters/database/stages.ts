@@ -3,6 +3,7 @@ import { notNull } from './keyset.ts'
 import type { LinesPlan, Plan, Relation } from './plan.ts'
 import { placesOf, typeAt } from './plan.ts'
 import type { Feed, Overlap, WatermarkCursor } from './settings.ts'
+import { usualOverlap } from './settings.ts'
 import type { Dialect, Row } from './transport.ts'
 
 /**
@@ -23,7 +24,8 @@ export type Stage = Readonly<{
 export function stagesOf(plan: Plan, feed: Feed, cursor: WatermarkCursor): readonly Stage[] {
   const { header, key } = plan
   const places = placesOf(header, cursor.columns)
-  assertCursorType(plan.dialect, header, places, cursor.overlap)
+  const overlap = overlapOf(plan, cursor)
+  assertCursorType(plan.dialect, header, places, overlap)
   const stages: Stage[] = withNulls(plan.dialect, {
     name: 'changed',
     kind: 'rising',
@@ -36,7 +38,7 @@ export function stagesOf(plan: Plan, feed: Feed, cursor: WatermarkCursor): reado
     if (lines.settings.cursor === undefined) continue
     const { relation } = lines
     const own = placesOf(relation, lines.settings.cursor.columns)
-    assertCursorType(plan.dialect, relation, own, cursor.overlap)
+    assertCursorType(plan.dialect, relation, own, overlap)
     const name = `lines:${lines.settings.name}`
     const ownKey = placesOf(relation, lines.settings.key)
     stages.push(
@@ -44,6 +46,12 @@ export function stagesOf(plan: Plan, feed: Feed, cursor: WatermarkCursor): reado
     )
   }
   return feed.key.every((column) => header.neverNull.has(column)) ? stages : [...stages, keyless(plan)]
+}
+
+/** How far rounds look back: as the settings say, or as the first cursor column asks for. */
+export function overlapOf({ dialect, header }: Plan, cursor: WatermarkCursor): Overlap {
+  const [first = 0] = placesOf(header, cursor.columns)
+  return cursor.overlap ?? usualOverlap(dialect.cursorType(typeAt(header, first)) === 'number')
 }
 
 /** Rows without a key: each is unreadable, and found anew in every round. */
@@ -82,7 +90,9 @@ function assertCursorType(
   }
   if (meaning === null)
     refuse('a cursor needs a date, a time stamp or an exact number; a select can turn it into one')
-  if (meaning === 'number' && overlap.kind === 'time' && overlap.ms > 0)
-    refuse('its overlap is a whole number, not a duration')
-  if (meaning !== 'number' && overlap.kind === 'numbers') refuse('its overlap is a duration like 10m')
+  for (const { reach } of overlap) {
+    if (meaning === 'number' && reach.kind === 'time' && reach.ms > 0)
+      refuse('its overlap is a whole number, not a duration')
+    if (meaning !== 'number' && reach.kind === 'numbers') refuse('its overlap is a duration like 10m')
+  }
 }

@@ -67,13 +67,24 @@ export interface Dialect {
   cursorType(type: string): CursorType | null
   /** An expression of a type, less an overlap. */
   less(expression: string, type: string, overlap: Readonly<{ ms: number } | { count: string }>): string
-  /** The present as a value of a time type; a local one is taken in the zone. */
-  now(type: CursorType, zone: string, bind: Bind): string
+  /** One row, one text: what a clock in UTC shows now, as the database has it, `YYYY-MM-DD HH:MM:SS.ffffff`. */
+  readonly clock: string
+  /** A parameter of that form as a value of a time type; a type with a zone takes it to be UTC. */
+  moment(parameter: number, type: string): string
+  /**
+   * Rows of two texts: an id of each transaction that may still write into this database, other than our own, and when
+   * it began, of the form of `clock`. One that is not among them began later, or what it wrote is visible to snapshots
+   * taken after this was asked. The first row is two empty texts; without it the account may not know. Null: the engine
+   * does not tell.
+   */
+  readonly openTransactions: string | null
   /**
    * One row, one column: a whole number that only rises in one server, and is lower again in a restored backup of it.
    * It belongs to what the snapshot sees, changes nothing and needs no right. Null: the engine has none.
    */
   readonly horizon: string | null
+  /** Null: the engine cannot; then the gateway computes what it needs of whole rows. */
+  readonly checksums: Checksums | null
   /** Each one row, one column: who answers; from the most telling to what any account may ask. */
   identities(): readonly string[]
   /**
@@ -90,6 +101,23 @@ export interface Dialect {
   advice(
     subject: Readonly<{ table: string; key: readonly string[]; cursor: readonly string[] }> | null,
   ): readonly Statement[]
+}
+
+/**
+ * How the database itself computes what a sweep compares, so that rows which are equal need not be sent. The same
+ * columns always give the same numbers: they are kept with the events.
+ */
+export interface Checksums {
+  /** A whole number of 64 bits, with or without sign, that tells the contents of a row: nulls and the borders of columns count. */
+  fingerprint(columns: readonly Readonly<{ column: string; text: string }>[]): string
+  /** Such a number as text. */
+  text(number: string): string
+  /** Sum of whole numbers, exact, as text; of none it is 0. */
+  total(number: string): string
+  /** What `joinKey` makes of the texts of these columns. */
+  key(columns: readonly Readonly<{ column: string; text: string }>[]): string
+  /** Rest of the first 32 bits of a text's MD5 (in UTF-8, the most significant bit first), as a number and as text. */
+  bucket(text: string, buckets: number): string
 }
 
 export type Statement = Readonly<{ text: string; parameters: readonly (string | null)[] }>

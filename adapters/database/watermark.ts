@@ -1,64 +1,23 @@
-import { z } from 'zod'
-import type { Batch, Context, Cursor } from '../contract.ts'
-import { defineCursor } from '../cursor.ts'
+import type { Batch, Context, Cursor, Known } from '../contract.ts'
 import { AdapterError } from '../errors.ts'
 import { batchesOf } from './batches.ts'
+import type { Moment } from './clock.ts'
+import { between, readClock } from './clock.ts'
 import { readFloorNow, readTop } from './heights.ts'
 import type { Horizon } from './horizon.ts'
-import { horizon, readHorizon } from './horizon.ts'
+import { readHorizon } from './horizon.ts'
+import type { Outlook } from './lateness.ts'
+import { outlookOf, readOpen, tiersAfter, widestLook } from './lateness.ts'
 import type { Plan } from './plan.ts'
 import { inSnapshot, planFeed } from './plan.ts'
-import type { Feed, WatermarkCursor } from './settings.ts'
-import type { StagePage } from './stage-pages.ts'
-import { readStage } from './stage-pages.ts'
+import type { Feed, Overlap, WatermarkCursor } from './settings.ts'
+import type { Paging, Range, StagePage } from './stage-pages.ts'
+import { EVERYTHING, readStage } from './stage-pages.ts'
 import type { Stage } from './stages.ts'
-import { present, stagesOf } from './stages.ts'
+import { overlapOf, present, stagesOf } from './stages.ts'
 import type { Row, Snapshot, Transport } from './transport.ts'
-
-const values = z.array(z.string()).readonly()
-
-/**
- * Where a feed stands. Values are the database's own texts, so nothing is rounded.
- *
- * `high`: how far the last round saw, by stage; the next one begins an overlap below. `floor`: what `startAt` left
- * out for good. `at`: the round under way: its stage, the last row read in it, and where each stage is to end.
- * `horizon`: how far the server had come when the last round was opened, or gone on with.
- */
-const shape = z
-  .strictObject({
-    columns: values,
-    horizon,
-    high: z.record(z.string(), z.string()).readonly(),
-    floor: z
-      .record(
-        z.string(),
-        z.union([
-          z.strictObject({ from: z.string(), except: z.array(values).readonly() }).readonly(),
-          z.strictObject({ upTo: values }).readonly(),
-          z.strictObject({ below: z.string() }).readonly(),
-        ]),
-      )
-      .readonly(),
-    at: z.nullable(
-      z
-        .strictObject({
-          stage: z.string(),
-          after: z.nullable(values),
-          until: z
-            .record(
-              z.string(),
-              z.strictObject({ bound: values, high: z.string(), isFloorPassed: z.boolean() }).readonly(),
-            )
-            .readonly(),
-        })
-        .readonly(),
-    ),
-  })
-  .readonly()
-
-type State = z.output<typeof shape>
-
-const codec = defineCursor({ kind: 'database-watermark', version: 1, shape })
+import type { Place, State, Until } from './watermark-state.ts'
+import { codec, freshState, storedState } from './watermark-state.ts'
 
 /** A feed that is read by a watermark, and what reading it takes. */
 export type Reading = Readonly<{
@@ -74,21 +33,22 @@ export type Reading = Readonly<{
  * there, so it ends however fast rows are written; rows that change meanwhile rise above its end and are read by the
  * next one. Each page is a snapshot of its own, so none lives longer than a page takes.
  *
- * A round begins an overlap below where the last one ended: rows that were committed late, with values below what was
- * then the highest, are found, and the rest is read again, which the lane recognises.
+ * A round begins below where the last one ended, as far as rows may have been committed late with values below what was
+ * then the highest (`lateness.ts`). What is only read again goes by its fingerprint where somebody knows it.
  */
 export async function* pollWatermark(
   reading: Reading,
   cursor: Cursor | null,
   signal: AbortSignal,
+  known?: Known,
 ): AsyncGenerator<Batch> {
   let state = cursor === null ? freshState(reading) : storedState(reading, cursor)
   if (state.at !== null) {
     // A round that was broken off ends where it was to end, and only then comes a new one: if it ended further up,
     // what was committed late while it was broken off would lie below the next overlap.
-    state = yield* readRound(reading, state, signal)
+    state = yield* readRound(reading, state, known, signal)
   }
-  yield* readRound(reading, state, signal)
+  yield* readRound(reading, state, known, signal)
 }
 
 /** The cursor that leaves out what is there now, or what lies below a value of the first cursor column. */
@@ -101,13 +61,15 @@ export async function startWatermark(
   return inSnapshot(transport, signal, async (snapshot) => {
     const seen = await readHorizon(transport.dialect, snapshot, { feed: name, stored: null }, signal)
     const plan = await planFeed(transport.dialect, snapshot, name, feed, signal)
+    const overlap = overlapOf(plan, cursor)
+    const now = await readClock(transport.dialect, snapshot, signal)
     const floor: Record<string, State['floor'][string]> = {}
     for (const stage of stagesOf(plan, feed, cursor)) {
       if (stage.kind === 'nulls') await refuseNulls(reading, plan, stage, snapshot, signal)
       if (stage.kind !== 'rising') continue
       const found =
         from === 'now'
-          ? await readFloorNow(plan, stage, snapshot, { zone: context.zone, overlap: cursor.overlap }, signal)
+          ? await readFloorNow(plan, stage, snapshot, { now, zone: context.zone, overlap }, signal)
           : await sinceFloor(reading, plan, stage, snapshot, from.since, signal)
       if (found !== null) floor[stage.name] = found
     }
@@ -115,97 +77,175 @@ export async function startWatermark(
   })
 }
 
-type Until = NonNullable<State['at']>['until']
-type Place = Readonly<{ stage: string; after: Row | null }>
+type Spot = Pick<Place, 'stage' | 'part'> & Readonly<{ after: Row | null }>
+
+/** A round as it was opened. */
+type Round = Readonly<{
+  plan: Plan
+  stages: readonly Stage[]
+  overlap: Overlap
+  until: Until
+  seen: Horizon
+  tier: number
+  clock: string | null
+  open: State['open']
+}>
 
 /** Reads one round and gives the state after it. */
-async function* readRound(reading: Reading, from: State, signal: AbortSignal): AsyncGenerator<Batch, State> {
-  const { context, cursor } = reading
-  const { plan, stages, until, seen } = await openRound(reading, from, signal)
-  const state: State = { ...from, horizon: seen }
-  const finished: State = {
+async function* readRound(
+  reading: Reading,
+  from: State,
+  known: Known | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<Batch, State> {
+  const { context } = reading
+  const round = await openRound(reading, from, signal)
+  const { plan, until, tier, clock, open } = round
+  const state: State = { ...from, horizon: round.seen }
+  const finished = afterRound(state, round)
+  const cursorAt = ({ stage, part, after }: Spot) =>
+    codec.encode({
+      ...state,
+      at: { stage, part, after: after === null ? null : present(after), until, tier, clock, open },
+    })
+  const batches = (page: StagePage, spot: Spot, next: Cursor) =>
+    batchesOf(page, { from: cursorAt(spot), next, recordsMax: context.batchRecordsMax, fields: plan.fields })
+  // The last page of a stage waits until it is known whether anything follows: if nothing does, its cursor is the
+  // end of the round.
+  let held: Readonly<{ page: StagePage; spot: Spot }> | null = null
+  for (const { stage, part, after: begun } of partsOf(round, state)) {
+    let after = begun
+    for (let more = true; more; ) {
+      signal.throwIfAborted()
+      const range = rangeOf(state, round, { stage: stage.name, part, after })
+      const paging = { overlap: round.overlap, limit: context.batchRecordsMax, known }
+      const page = await readMoving(
+        reading,
+        (snapshot) => readStage(plan, stage, snapshot, range, paging, signal),
+        signal,
+      )
+      if (isEmpty(page)) break
+      const here: Spot = { stage: stage.name, part, after }
+      if (held !== null) yield* batches(held.page, held.spot, cursorAt(here))
+      held = null
+      if (page.more) yield* batches(page, here, cursorAt({ ...here, after: page.last }))
+      else held = { page, spot: here }
+      after = page.last
+      more = page.more
+    }
+  }
+  if (held !== null) yield* batches(held.page, held.spot, codec.encode(finished))
+  return finished
+}
+
+function rangeOf(state: State, { until }: Round, { stage, part, after }: Spot): Range {
+  return {
+    part,
+    after,
+    bound: until[stage]?.bound ?? null,
+    low: until[stage]?.low ?? null,
+    seen: state.high[stage] ?? null,
+    floor: state.floor[stage] ?? null,
+  }
+}
+
+/** The stages of a round, or what is left of them, each in its parts. */
+function* partsOf(
+  { stages, until }: Round,
+  state: State,
+): Generator<Readonly<{ stage: Stage; part: Range['part']; after: Row | null }>> {
+  const begun = stages.findIndex((stage) => stage.name === state.at?.stage)
+  for (const stage of stages.slice(Math.max(begun, 0))) {
+    const isHere = stage.name === state.at?.stage
+    if (stage.kind === 'rising' && until[stage.name] === undefined) continue
+    const isSeen = stage.kind === 'rising' && state.high[stage.name] !== undefined
+    const parts = isSeen ? (['again', 'new'] as const) : (['new'] as const)
+    for (const part of parts) {
+      if (isHere && part === 'again' && state.at?.part === 'new') continue
+      yield { stage, part, after: isHere && part === state.at?.part ? state.at.after : null }
+    }
+  }
+}
+
+/** The state of a feed when a round is through. */
+function afterRound(state: State, { until, tier, clock, open, overlap }: Round): State {
+  const high = {
+    ...state.high,
+    ...Object.fromEntries(Object.entries(until).map(([stage, { high: top }]) => [stage, top])),
+  }
+  return {
     ...state,
-    high: { ...state.high, ...highs(until) },
+    high,
+    clock,
+    open,
+    tiers: clock === null ? state.tiers : tiersAfter(state, overlap, tier, { clock, high }),
     floor: Object.fromEntries(
       Object.entries(state.floor).filter(([stage]) => until[stage]?.isFloorPassed !== true),
     ),
     at: null,
   }
-  const cursorAt = ({ stage, after }: Place) =>
-    codec.encode({ ...state, at: { stage, after: after === null ? null : present(after), until } })
-  const batches = (page: StagePage, from: Place, next: Cursor) =>
-    batchesOf(page, { from: cursorAt(from), next, recordsMax: context.batchRecordsMax, fields: plan.fields })
-  // The last page of a stage waits until it is known whether anything follows: if nothing does, its cursor is the
-  // end of the round.
-  let held: Readonly<{ page: StagePage; from: Place }> | null = null
-  const begun = stages.findIndex((stage) => stage.name === state.at?.stage)
-  for (const stage of stages.slice(Math.max(begun, 0))) {
-    let after: Row | null = stage.name === state.at?.stage ? state.at.after : null
-    for (let more = stage.kind !== 'rising' || until[stage.name] !== undefined; more; ) {
-      signal.throwIfAborted()
-      const range = {
-        after,
-        bound: until[stage.name]?.bound ?? null,
-        high: state.high[stage.name] ?? null,
-        floor: state.floor[stage.name] ?? null,
-      }
-      const page = await readMoving(
-        reading,
-        (snapshot) => readStage(plan, stage, snapshot, range, cursor.overlap, context, signal),
-        signal,
-      )
-      if (isEmpty(page)) break
-      const here: Place = { stage: stage.name, after }
-      if (held !== null) yield* batches(held.page, held.from, cursorAt(here))
-      held = null
-      if (page.more) yield* batches(page, here, cursorAt({ stage: stage.name, after: page.last }))
-      else held = { page, from: here }
-      after = page.last
-      more = page.more
-    }
-  }
-  if (held !== null) yield* batches(held.page, held.from, codec.encode(finished))
-  return finished
 }
 
 /**
- * Describes the feed anew and, unless a round is under way, finds where each of its stages ends. A stage that has
- * nothing to read has no end.
+ * Describes the feed anew and, unless a round is under way, finds where each of its stages begins and ends. A stage that
+ * has nothing to read has no end.
  */
-async function openRound(
-  reading: Reading,
-  state: State,
-  signal: AbortSignal,
-): Promise<Readonly<{ plan: Plan; stages: readonly Stage[]; until: Until; seen: Horizon }>> {
-  const { transport, name, feed, cursor, context } = reading
+async function openRound(reading: Reading, state: State, signal: AbortSignal): Promise<Round> {
+  const { transport, name, feed, cursor } = reading
   return inSnapshot(transport, signal, async (snapshot) => {
     const stored = { feed: name, stored: state.horizon }
     const seen = await readHorizon(transport.dialect, snapshot, stored, signal)
     const plan = await planFeed(transport.dialect, snapshot, name, feed, signal)
     const stages = stagesOf(plan, feed, cursor)
-    if (state.at !== null) return { plan, stages, until: state.at.until, seen }
-    const until: Record<string, Until[string]> = {}
-    for (const stage of stages) {
-      if (stage.kind !== 'rising') continue
-      const high = state.high[stage.name] ?? null
-      const top = await readTop(
-        plan,
-        stage,
-        snapshot,
-        { zone: context.zone, overlap: cursor.overlap, high, floor: state.floor[stage.name] ?? null },
-        signal,
-      )
-      if (top === null) continue
-      if (top.isBelowCursor) {
-        // A server that has not gone back deleted its newest rows: time goes on above them, so the place stays. A
-        // sequence that began anew counts up below the place, and nobody would see what it counts.
-        if (seen !== null && !top.isNumber) continue
-        throw cursorFromFuture(reading, stage, high, top.bound[0] ?? '')
-      }
-      until[stage.name] = { bound: top.bound, high: top.high, isFloorPassed: top.isFloorPassed }
-    }
-    return { plan, stages, until, seen }
+    const round = { plan, stages, overlap: overlapOf(plan, cursor), seen }
+    return state.at === null
+      ? { ...round, ...(await findEnds(reading, state, round, snapshot, signal)) }
+      : { ...round, ...state.at }
   })
+}
+
+async function findEnds(
+  reading: Reading,
+  state: State,
+  { plan, stages, overlap, seen }: Pick<Round, 'plan' | 'stages' | 'overlap' | 'seen'>,
+  snapshot: Snapshot,
+  signal: AbortSignal,
+): Promise<Pick<Round, 'until' | 'tier' | 'clock' | 'open'>> {
+  const { transport, context } = reading
+  const now = await readClock(transport.dialect, snapshot, signal)
+  // The snapshot stands: what is open is asked after it, and before any page is read.
+  const outlook = outlookOf(state, overlap, now, await readOpen(transport.dialect, snapshot, signal))
+  warnOfOld(reading, outlook, now)
+  const horizons = { now, zone: context.zone, outlook, widest: widestLook(state, overlap) }
+  const until: Record<string, Until[string]> = {}
+  for (const stage of stages) {
+    if (stage.kind !== 'rising') continue
+    const top = await readTop(plan, stage, snapshot, horizons, state.floor[stage.name] ?? null, signal)
+    if (top === null) continue
+    // A server that has not gone back deleted its newest rows: time goes on above them, so the place stays. A
+    // sequence that began anew counts up below the place, and nobody would see what it counts.
+    if (top.isBelowAll && (seen === null || top.isNumber))
+      throw cursorFromFuture(reading, stage, state.high[stage.name] ?? null, top.bound[0] ?? '')
+    if (top.isNothingAbove) continue
+    const { bound, high, low, isFloorPassed } = top
+    until[stage.name] = { bound, high, low, isFloorPassed }
+  }
+  return { until, tier: outlook.tier, clock: now, open: outlook.open }
+}
+
+/** A transaction that is open for so long makes a poll look back as far when it ends. */
+const OLD_MS = 600_000
+
+function warnOfOld({ name, context }: Reading, { open }: Outlook, now: Moment): void {
+  const since = open?.map((group) => group.since).toSorted()[0]
+  if (since === undefined || between(since, now) < OLD_MS) return
+  context.logger.warn(
+    'A transaction of the database is open for long; what it writes is seen when it ends.',
+    {
+      feed: name,
+      since,
+    },
+  )
 }
 
 /** Reads a page; what was there a moment ago and is gone now was altered under our hands. */
@@ -245,31 +285,13 @@ function cursorFromFuture(
   )
 }
 
-function freshState(reading: Reading): State {
-  return { columns: signature(reading), horizon: null, high: {}, floor: {}, at: null }
-}
-
-function storedState(reading: Reading, cursor: Cursor): State {
-  const state = codec.decode(cursor)
-  const columns = signature(reading)
-  if (JSON.stringify(state.columns) !== JSON.stringify(columns))
-    throw new AdapterError(
-      'ADAPTER_CURSOR_STALE',
-      `The stored cursor of feed ${reading.name} goes by ${state.columns.join(', ')}, its settings by ${columns.join(', ')}; choose by \`erpgw resync\` where it starts again.`,
-    )
-  return state
-}
-
-function signature(reading: Reading): readonly string[] {
-  return [...reading.cursor.columns, ...reading.feed.key]
-}
-
-function highs(until: Until): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(until).map(([stage, { high }]) => [stage, high]))
-}
-
 function isEmpty(page: StagePage): boolean {
   return page.last === null && page.unreadable.length === 0
+}
+
+/** A look at one row. */
+function probing({ cursor }: Reading, plan: Plan): Paging {
+  return { overlap: overlapOf(plan, cursor), limit: 1, known: undefined }
 }
 
 async function refuseNulls(
@@ -279,16 +301,7 @@ async function refuseNulls(
   snapshot: Snapshot,
   signal: AbortSignal,
 ): Promise<void> {
-  const range = { after: null, bound: null, high: null, floor: null }
-  const page = await readStage(
-    plan,
-    stage,
-    snapshot,
-    range,
-    reading.cursor.overlap,
-    { ...reading.context, batchRecordsMax: 1 },
-    signal,
-  )
+  const page = await readStage(plan, stage, snapshot, EVERYTHING, probing(reading, plan), signal)
   if (isEmpty(page)) return
   const columns = stage.cursor.map((place) => stage.relation.columns[place]).join(', ')
   throw new AdapterError(
@@ -306,10 +319,8 @@ async function sinceFloor(
   signal: AbortSignal,
 ): Promise<State['floor'][string]> {
   const floor = { below: since }
-  const range = { after: null, bound: null, high: null, floor }
   try {
-    const probe = { ...reading.context, batchRecordsMax: 1 }
-    await readStage(plan, stage, snapshot, range, reading.cursor.overlap, probe, signal)
+    await readStage(plan, stage, snapshot, { ...EVERYTHING, floor }, probing(reading, plan), signal)
   } catch (error) {
     if (!(error instanceof AdapterError) || error.details['badValue'] !== true) throw error
     throw new AdapterError(

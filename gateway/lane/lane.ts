@@ -11,7 +11,7 @@ import type { RunCounts } from './fuses.ts'
 import { type LaneOptions, laneName } from './lane-options.ts'
 import { LaneStop } from './lane-stop.ts'
 import { catchUp, type OpenLane, openLane } from './open.ts'
-import { endPass, followPass, seenIn } from './pass.ts'
+import { endPass, followPass, restorePass, seenIn } from './pass.ts'
 import { readsCounted } from './read-order.ts'
 import { emptyRow, settleReject } from './rebuild.ts'
 import { View } from './view.ts'
@@ -257,8 +257,11 @@ export class Lane {
   async #drain(work: Work, mustYield: () => boolean): Promise<boolean> {
     const { record } = work.lane
     const from = work.run.track === 'main' ? record.cursor : (record.reread?.cursor ?? null)
+    // Where everything is compared anew, everything is read.
+    const isTrusting = work.run.track === 'main' && record.phase !== 'replay'
+    const known = isTrusting ? work.source.known(this.options.mapping.version) : undefined
     const iterator = await work.source.call('poll', async (session) =>
-      session.poll(this.options.feed.name, from, work.source.signal)[Symbol.asyncIterator](),
+      session.poll(this.options.feed.name, from, work.source.signal, known)[Symbol.asyncIterator](),
     )
     const next = () => {
       const count = work.source.nextCount()
@@ -273,9 +276,12 @@ export class Lane {
         const { done, value } = await result
         if (done === true) return true
         this.options.ports.failpoints.hit('lane.after-poll')
+        work.source.take(value.records.map((read) => read.key))
         // The next page is fetched while this one is mapped and committed.
         ahead = next()
-        if (!(await this.#process(work, value, count, mustYield)) || mustYield()) return false
+        const isThrough = await this.#process(work, value, count, mustYield)
+        work.source.settled()
+        if (!isThrough || mustYield()) return false
       }
     } finally {
       work.source.afterwards(async () => iterator.return?.())
@@ -297,7 +303,7 @@ export class Lane {
     const { records, unreadable } = splitInvalid(batch)
     const found = await decideBatch(work, records, count, view)
     found.rejections.push(...decideUnreadable({ records, unreadable }, count, view))
-    countBatch(work, records.length + unreadable.length, found)
+    countBatch(work, records.length + unreadable.length + (batch.unchanged?.length ?? 0), found)
     guardFuses(work, found)
     const { reread } = lane.record
     const moved: Partial<CursorRecord> =
@@ -384,13 +390,6 @@ export class Lane {
     )
     return true
   }
-}
-
-/** A pass whose named keys are not all in the projection is begun again: a key that was named must not look gone. */
-function restorePass(lane: OpenLane): void {
-  const { pass } = lane.record
-  if (pass === null || lane.projection.passBatches(pass.id) >= pass.batches) return
-  lane.record = { ...lane.record, cursor: pass.from, pass: null }
 }
 
 function nobodyWaits(): Yielding {

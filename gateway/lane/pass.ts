@@ -7,6 +7,7 @@ import { deletion } from './detect.ts'
 import { fuseLimit } from './fuses.ts'
 import { dataInLog } from './identity-data.ts'
 import { laneName } from './lane-options.ts'
+import type { OpenLane } from './open.ts'
 import { isKeyless, settleReject } from './rebuild.ts'
 import { View } from './view.ts'
 import { type Work, withRun } from './work.ts'
@@ -27,9 +28,16 @@ export function followPass(batch: Batch, count: string, before: CursorRecord): P
   return { ...before.pass, batches: before.pass.batches + 1, isBlind: before.pass.isBlind || isBlind }
 }
 
+/** A pass whose named keys are not all in the projection is begun again: a key that was named must not look gone. */
+export function restorePass(lane: OpenLane): void {
+  const { pass } = lane.record
+  if (pass === null || lane.projection.passBatches(pass.id) >= pass.batches) return
+  lane.record = { ...lane.record, cursor: pass.from, pass: null }
+}
+
 /** The keys that a batch names for its pass. What cannot be read is there all the same. */
 export function seenIn(batch: Batch, pass: PassState): NonNullable<ProjectionChange['seen']> {
-  const keys = batch.records.map((record) => record.key)
+  const keys = [...batch.records.map((record) => record.key), ...(batch.unchanged ?? [])]
   for (const { key } of batch.unreadable) if (key !== null) keys.push(key)
   return { pass: pass.id, batch: pass.batches, keys }
 }

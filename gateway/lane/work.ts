@@ -1,4 +1,4 @@
-import type { Cursor, Session, SourceRecord } from '../../adapters/contract.ts'
+import type { Cursor, Known, Session, SourceRecord } from '../../adapters/contract.ts'
 import type { Origin } from '../event.ts'
 import type { SourceConnection } from './connection.ts'
 import type { CursorRecord } from './cursor-record.ts'
@@ -94,6 +94,8 @@ export class LaneSource {
   readonly #lane: OpenLane
   /** Aborts when the run is to end, or to let somebody in. */
   readonly signal: AbortSignal
+  /** Keys that were read and of which it is not yet known what became of them. */
+  readonly #underWay = new Set<string>()
   #verified = -1
 
   constructor(
@@ -134,6 +136,34 @@ export class LaneSource {
     this.#connection.afterwards(call)
   }
 
+  /** Takes note that these keys were read: until `settled`, nobody can say what was published last of them. */
+  take(keys: Iterable<string>): void {
+    for (const key of keys) this.#underWay.add(key)
+  }
+
+  /** What was taken is durable. */
+  settled(): void {
+    this.#underWay.clear()
+  }
+
+  /** What the adapter may ask: whether a row shows just what was published last, under the mapping as it is. */
+  known(mappingVersion: string): Known {
+    return (reads) => {
+      const rows = this.#lane.projection.rows(reads.map(({ key }) => key))
+      return reads.map(({ key, fingerprint }) => {
+        const row = rows.get(key)
+        return (
+          row !== undefined &&
+          !this.#underWay.has(key) &&
+          !row.deleted &&
+          row.rejected === null &&
+          row.sourceFingerprint === fingerprint &&
+          row.mappingVersion === mappingVersion
+        )
+      })
+    }
+  }
+
   /** Single rows, fresh, with the count of that read; null where the source cannot read single rows. */
   async read(keys: readonly string[]): Promise<{ records: readonly SourceRecord[]; count: string } | null> {
     const count = this.nextCount()
@@ -144,6 +174,7 @@ export class LaneSource {
         session.read === undefined ? null : session.read(this.#feed, some, signal),
       )
       if (read === null) return null
+      this.take(some)
       records.push(...read)
     }
     return { records, count }

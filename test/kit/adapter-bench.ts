@@ -4,6 +4,7 @@ import type {
   Batch,
   Cursor,
   Json,
+  Known,
   Session,
   SourceRecord,
   Traits,
@@ -175,7 +176,9 @@ async function drain(
   let taken = 0
   if (batchesMax === 0) return 0
   const stop = new AbortController()
-  for await (const batch of session.poll(world.feed, consumer.cursor, stop.signal)) {
+  const known: Known = (reads) =>
+    reads.map(({ key, fingerprint }) => consumer.state.get(key)?.content === fingerprint)
+  for await (const batch of session.poll(world.feed, consumer.cursor, stop.signal, known)) {
     take(consumer, world, batch)
     taken += 1
     if (taken >= batchesMax) return taken
@@ -194,6 +197,10 @@ export function take(consumer: Consumer, world: AdapterWorld<unknown>, batch: Ba
     consumer.pass?.keys.add(record.key)
     if (record.op === 'delete') consumer.state.delete(record.key)
     else consumer.state.set(record.key, { version: world.versionOf(record), content: contentOf(record) })
+  }
+  for (const key of batch.unchanged ?? []) {
+    if (!consumer.state.has(key)) throw new Error(`${key} is said to be unchanged, but was never delivered.`)
+    consumer.pass?.keys.add(key)
   }
   if (batch.pass?.ends === true && consumer.pass?.id === batch.pass.id) {
     for (const key of consumer.state.keys()) if (!consumer.pass.keys.has(key)) consumer.state.delete(key)

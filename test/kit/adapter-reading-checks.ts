@@ -218,7 +218,8 @@ export async function failureOf(call: () => unknown): Promise<unknown> {
 
 function shapeFaults(batch: Batch, limit: number): readonly string[] {
   const size = batch.records.length + batch.unreadable.length
-  const says = batch.pass?.begins === true || batch.pass?.ends === true || (batch.marks ?? []).length > 0
+  const told = [...(batch.marks ?? []), ...(batch.unchanged ?? [])]
+  const says = batch.pass?.begins === true || batch.pass?.ends === true || told.length > 0
   const faults = size > limit ? [`a batch holds ${size} records, ${limit} is the limit`] : []
   return size === 0 && !says ? [...faults, 'a batch is empty and says nothing'] : faults
 }

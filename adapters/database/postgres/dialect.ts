@@ -40,14 +40,38 @@ export const postgresDialect: Dialect = {
     // Back to the column's own type: a day less ten minutes is the day before, of which all must be read.
     return `(${expression} - interval '${overlap.ms} milliseconds')::${type}`
   },
-  now(type, zone, bind) {
-    if (type === 'instant') return 'now()'
-    const local = `(now() AT TIME ZONE $${bind(zone)}::text)`
-    return type === 'date' ? `${local}::date` : local
+  clock: `SELECT ${utc('clock_timestamp()')}`,
+  moment(parameter, type) {
+    const reading = `$${parameter}::text::timestamp`
+    return cursorType(type) === 'instant' ? `(${reading} AT TIME ZONE 'UTC')` : `${reading}::${type}`
   },
+  // A backend forgets the start of its transaction after the transaction has become visible, not before. What was
+  // prepared for a commit in two phases has no backend any more. On a standby the transactions are elsewhere.
+  openTransactions: `WITH allowed AS (SELECT WHERE NOT pg_is_in_recovery()
+      AND pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
+      AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE state = 'disabled' AND datname = current_database()))
+    SELECT '', '' FROM allowed
+    UNION ALL SELECT pid || '/' || extract(epoch FROM xact_start), ${utc('xact_start')}
+      FROM allowed, pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL
+        AND pid <> pg_backend_pid() AND backend_type NOT IN ('autovacuum worker', 'walsender')
+    UNION ALL SELECT 'prepared/' || transaction, ${utc('prepared')}
+      FROM allowed, pg_prepared_xacts WHERE database = current_database()`,
   // 64 bits, so it never wraps; asking takes no transaction id, and is allowed on a standby as well. Newer servers
   // call it pg_snapshot_xmax and keep this name.
   horizon: 'SELECT txid_snapshot_xmax(txid_current_snapshot())::text',
+  checksums: {
+    // A row as text quotes what needs it, so that no two rows are the same text. MD5 gives the same in all versions.
+    fingerprint: (columns) =>
+      `('x' || left(md5(ROW(${columns.map(({ column }) => column).join(', ')})::text), 16))::bit(64)::bigint`,
+    text: (number) => number,
+    total: (number) => `coalesce(sum(${number}), 0)::text`,
+    // concat writes values as the driver gets them; a cast of char(n) to text would lose its blanks.
+    key: (columns) =>
+      columns
+        .map(({ column }) => `replace(replace(concat(${column}), '%', '%25'), '/', '%2F')`)
+        .join(` || '/' || `),
+    bucket: (text, buckets) => `(('x' || left(md5(${text}), 8))::bit(32)::bigint % ${buckets})`,
+  },
   identities: () => [
     // The system identifier is minted by initdb; the timeline rises with each recovery to a point in time. A failover
     // raises it as well, and then a person must say that no commit was lost.
@@ -66,6 +90,10 @@ export const postgresDialect: Dialect = {
           uniqueness(subject.table, subject.key),
           nullsAmong(subject.table, subject.cursor),
         ],
+}
+
+function utc(moment: string): string {
+  return `to_char(${moment} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')`
 }
 
 function quote(name: string): string {

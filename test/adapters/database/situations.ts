@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { adapter } from '../../../adapters/database/adapter.ts'
 import { createSurroundings } from '../../kit/adapter-surroundings.ts'
+import { LATE_SITUATIONS } from './late-situations.ts'
 import { OLDER_STATES } from './older-states.ts'
 import type { Reader } from './reader.ts'
 import { byTime, createReader, keysOf, recordsOf } from './reader.ts'
@@ -12,7 +13,7 @@ export type Situation = Readonly<{ name: string; run(source: TableSource, table:
 
 /** What happens to tables of an ERP; told once, and true of any PostgreSQL, in memory or real. */
 export function testSituations(makeSource: () => Promise<TableSource>): void {
-  for (const { name, run } of SITUATIONS)
+  for (const { name, run } of [...SITUATIONS, ...LATE_SITUATIONS])
     test(name, async () => {
       const source = await makeSource()
       try {

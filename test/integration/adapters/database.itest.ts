@@ -1,7 +1,6 @@
 import { createServer } from 'node:net'
 import pg from 'pg'
 import { describe, expect, test } from 'vitest'
-import type { Context } from '../../../adapters/contract.ts'
 import { adapter } from '../../../adapters/database/adapter.ts'
 import type { Transport } from '../../../adapters/database/transport.ts'
 import { createRuntime } from '../../../gateway/node/runtime.ts'
@@ -10,9 +9,10 @@ import { testSituations } from '../../adapters/database/situations.ts'
 import type { TableSource } from '../../adapters/database/tables.ts'
 import { TABLE_WORLDS } from '../../adapters/database/tables.ts'
 import { testAdapter } from '../../kit/adapter-contract.ts'
-import { createSurroundings, everythingIn } from '../../kit/adapter-surroundings.ts'
+import { everythingIn } from '../../kit/adapter-surroundings.ts'
 import type { Postgres } from '../../kit/services.ts'
 import { describeWithService } from '../../kit/services.ts'
+import { connectTo } from './postgres-connection.ts'
 
 const NEVER = new AbortController().signal
 const LONG_MS = 900_000
@@ -31,7 +31,7 @@ describeWithService('postgres', 'the database adapter on a real PostgreSQL', (po
 })
 
 function testOthersAtWork(postgres: Postgres): void {
-  const cursor = { strategy: 'watermark', columns: ['changed'], overlap: '10m' }
+  const cursor = { strategy: 'watermark', columns: ['changed'], overlap: [{ reach: '10m' }] }
 
   test('delivers what is committed below the highest value already read [F29]', async () => {
     await using database = await postgres.database()
@@ -40,7 +40,7 @@ function testOthersAtWork(postgres: Postgres): void {
     await slow.query('BEGIN')
     await slow.query('INSERT INTO doc VALUES (10, clock_timestamp())')
     await fast.query('INSERT INTO doc VALUES (11, clock_timestamp())')
-    const reader = createReader(await connect(database.url), { table: 'doc', key: ['no'], cursor })
+    const reader = createReader(await connectTo(database.url), { table: 'doc', key: ['no'], cursor })
     expect(keysOf(await reader.poll())).toEqual(['11'])
     await slow.query('COMMIT')
     expect(keysOf(await reader.poll())).toEqual(['10', '11'])
@@ -53,7 +53,7 @@ function testOthersAtWork(postgres: Postgres): void {
     await erp.query('CREATE TABLE doc (no int PRIMARY KEY, changed timestamptz NOT NULL)')
     await erp.query("INSERT INTO doc SELECT no, now() - interval '2 hours' FROM generate_series(1, 9) no")
     const feed = { table: 'doc', key: ['no'], cursor }
-    const reader = createReader(await connect(database.url), feed, { batchRecordsMax: 3 })
+    const reader = createReader(await connectTo(database.url), feed, { batchRecordsMax: 3 })
     await reader.poll(2)
     // Behind the place where the round was broken off, and then an hour of newer rows.
     await erp.query("INSERT INTO doc VALUES (0, now() - interval '2 hours' - interval '5 minutes')")
@@ -70,7 +70,7 @@ function testOthersAtWork(postgres: Postgres): void {
        INSERT INTO doc SELECT no, 1, clock_timestamp() FROM generate_series(1, 500) no`,
     )
     const feed = { table: 'doc', key: ['no'], cursor }
-    const reader = createReader(await connect(database.url), feed, { batchRecordsMax: 20 })
+    const reader = createReader(await connectTo(database.url), feed, { batchRecordsMax: 20 })
     const seen = new Map<string, number>()
     const takeAll = (batches: Awaited<ReturnType<typeof reader.poll>>) => {
       for (const { key, data } of recordsOf(batches)) {
@@ -100,7 +100,7 @@ function testOthersAtWork(postgres: Postgres): void {
        INSERT INTO doc VALUES (1, 0, now()); INSERT INTO line SELECT 1, pos, 0 FROM generate_series(1, 5) pos`,
     )
     const lines = [{ name: 'lines', table: 'line', key: ['pos'], on: { no: 'no' } }]
-    const reader = createReader(await connect(database.url), { table: 'doc', key: ['no'], cursor, lines })
+    const reader = createReader(await connectTo(database.url), { table: 'doc', key: ['no'], cursor, lines })
     const changing = (async () => {
       for (let version = 1; version <= 200; version += 1)
         await erp.query(
@@ -129,7 +129,7 @@ function testOthersAtWork(postgres: Postgres): void {
     )
     await erp.query('ANALYZE doc')
     const asked: { text: string; parameters: readonly (string | null)[] }[] = []
-    const transport = await connect(database.url)
+    const transport = await connectTo(database.url)
     const reader = createReader(recording(transport, asked), { table: 'doc', key: ['no'], cursor })
     await reader.poll(3)
     await reader.poll(3)
@@ -151,7 +151,7 @@ function testServer(postgres: Postgres): void {
     await using second = await postgres.database()
     const seen: (string | null)[] = []
     for (const url of [first.url, first.url, second.url]) {
-      const { session } = createReader(await connect(url), { table: 'x', key: ['x'], cursor: SNAPSHOT })
+      const { session } = createReader(await connectTo(url), { table: 'x', key: ['x'], cursor: SNAPSHOT })
       seen.push(await session.identity(NEVER))
       await session.close()
     }
@@ -163,7 +163,7 @@ function testServer(postgres: Postgres): void {
   test('tells how far it has come, which rises with what is committed and costs it no transaction', async () => {
     await using database = await postgres.database()
     const erp = await connected(database.url)
-    const transport = await connect(database.url)
+    const transport = await connectTo(database.url)
     const ask = async () => {
       const snapshot = await transport.snapshot(NEVER)
       const horizon = await snapshot.query(transport.dialect.horizon ?? '', [], NEVER)
@@ -189,11 +189,11 @@ function testServer(postgres: Postgres): void {
     const url = new URL(database.url)
     url.username = user
     url.password = 'right'
-    const reader = createReader(await connect(url.href), { table: 'doc', key: ['no'], cursor: SNAPSHOT })
+    const reader = createReader(await connectTo(url.href), { table: 'doc', key: ['no'], cursor: SNAPSHOT })
     expect(keysOf(await reader.poll())).toEqual(['1'])
     expect(await reader.session.check(NEVER)).toEqual({ ok: true })
     expect(await reader.session.identity(NEVER)).toMatch(/^postgres:/)
-    const other = createReader(await connect(url.href), { table: 'hidden', key: ['no'], cursor: SNAPSHOT })
+    const other = createReader(await connectTo(url.href), { table: 'hidden', key: ['no'], cursor: SNAPSHOT })
     await expect(other.poll()).rejects.toMatchObject({ code: 'ADAPTER_AUTH_FAILED', remedy: 'fix-config' })
     await Promise.all([reader.session.close(), other.session.close()])
     await erp.query(`DROP OWNED BY ${user}; DROP ROLE ${user}`)
@@ -212,7 +212,7 @@ function testServer(postgres: Postgres): void {
       'WITH gone AS (DELETE FROM doc RETURNING no) SELECT no FROM gone',
       'SELECT no FROM doc FOR UPDATE',
     ]) {
-      const reader = createReader(await connect(database.url), { select, key: ['no'], cursor: SNAPSHOT })
+      const reader = createReader(await connectTo(database.url), { select, key: ['no'], cursor: SNAPSHOT })
       await expect(reader.poll(), select).rejects.toMatchObject({ code: 'ADAPTER_CONFIG_INVALID' })
       await reader.session.close()
     }
@@ -222,7 +222,7 @@ function testServer(postgres: Postgres): void {
 
   test('ends a statement that takes too long', async () => {
     await using database = await postgres.database()
-    const transport = await connect(database.url, { statementTimeout: '200ms' })
+    const transport = await connectTo(database.url, { statementTimeout: '200ms' })
     const select = 'SELECT 1 AS no, pg_sleep(30)::text AS slept'
     const reader = createReader(transport, { select, key: ['no'], cursor: SNAPSHOT })
     await expect(reader.poll()).rejects.toMatchObject({ code: 'ADAPTER_TIMEOUT', remedy: 'retry' })
@@ -232,7 +232,7 @@ function testServer(postgres: Postgres): void {
   test('is let go at once when the gateway stops', async () => {
     await using database = await postgres.database()
     const select = 'SELECT 1 AS no, pg_sleep(30)::text AS slept'
-    const reader = createReader(await connect(database.url), { select, key: ['no'], cursor: SNAPSHOT })
+    const reader = createReader(await connectTo(database.url), { select, key: ['no'], cursor: SNAPSHOT })
     const stop = new AbortController()
     const poll = reader.session.poll('docs', null, stop.signal)[Symbol.asyncIterator]()
     const first = poll.next()
@@ -246,7 +246,11 @@ function testServer(postgres: Postgres): void {
     await using database = await postgres.database()
     const erp = await connected(database.url)
     await erp.query('CREATE TABLE doc (no int PRIMARY KEY)')
-    const reader = createReader(await connect(database.url), { table: 'doc', key: ['no'], cursor: SNAPSHOT })
+    const reader = createReader(await connectTo(database.url), {
+      table: 'doc',
+      key: ['no'],
+      cursor: SNAPSHOT,
+    })
     await reader.poll()
     await erp.query(
       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'erp-gateway'",
@@ -261,7 +265,7 @@ function testServer(postgres: Postgres): void {
     await using database = await postgres.database()
     const url = new URL(database.url)
     url.pathname = '/no_such_shop'
-    await expect(connect(url.href)).rejects.toMatchObject({
+    await expect(connectTo(url.href)).rejects.toMatchObject({
       code: 'ADAPTER_CONFIG_INVALID',
       message: expect.stringMatching(/there is no such database \(.*no_such_shop.*\); check `database`/),
     })
@@ -273,7 +277,7 @@ function testServer(postgres: Postgres): void {
     const address = deaf.address()
     const port = typeof address === 'object' && address !== null ? address.port : 0
     const runtime = { ...createRuntime(), deadline: () => AbortSignal.timeout(200) }
-    const connecting = connect(`postgres://u:secret@127.0.0.1:${port}/d`, {}, { runtime })
+    const connecting = connectTo(`postgres://u:secret@127.0.0.1:${port}/d`, {}, { runtime })
     await expect(connecting).rejects.toMatchObject({ code: 'ADAPTER_TIMEOUT' })
     await new Promise((resolve) => deaf.close(resolve))
   })
@@ -291,7 +295,7 @@ function testServer(postgres: Postgres): void {
     url.username = user
     url.password = 'the-right-one'
     Object.assign(url, spoilt)
-    const failure: unknown = await connect(url.href).then(
+    const failure: unknown = await connectTo(url.href).then(
       () => null,
       (error: unknown) => error,
     )
@@ -304,32 +308,6 @@ function testServer(postgres: Postgres): void {
 }
 
 const SNAPSHOT = { strategy: 'snapshot' }
-
-async function connect(
-  url: string,
-  settings: Readonly<Record<string, string>> = {},
-  context: Partial<Context> = {},
-): Promise<Transport> {
-  const { hostname, port, username, password, pathname } = new URL(url)
-  const surroundings = createSurroundings({ batchRecordsMax: 100, marks: new Map() })
-  const connection = adapter.connection.parse({
-    engine: 'postgres',
-    host: hostname,
-    port: port === '' ? '5432' : port,
-    user: decodeURIComponent(username),
-    database: pathname.slice(1),
-    ...(password === '' ? {} : { password: 'env:PASSWORD' }),
-    ...settings,
-  })
-  const real = {
-    ...surroundings.context,
-    runtime: createRuntime(),
-    secret: () => decodeURIComponent(password),
-    resolve: async (host: string) => (host === 'localhost' ? '127.0.0.1' : host),
-    ...context,
-  }
-  return adapter.connect(connection, real, NEVER)
-}
 
 async function connected(url: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: url })
@@ -351,7 +329,7 @@ async function schemaOf(postgres: Postgres): Promise<TableSource> {
     schema,
     erp,
     async transport() {
-      const transport = await connect(database.url)
+      const transport = await connectTo(database.url)
       open.push(transport)
       return transport
     },
