@@ -129,6 +129,28 @@ export type Command = Readonly<{
   readBack?(input: unknown, reference: string | null, call: Call): Promise<SourceRecord | null>
 }>
 
+/**
+ * Comparing a feed with the log without reading it whole. Keys fall into buckets by the rest of the first 32 bits of
+ * their MD5 (UTF-8, most significant bit first). A comparison goes through the feed in parts, in an order of the source's
+ * own; a part is one consistent look. `next` null: that was the last.
+ */
+export interface Sweep {
+  /** Of each bucket with rows in this part: how many there are, and the sum of their fingerprints modulo 2^64. */
+  digest(
+    feed: string,
+    part: Readonly<{ buckets: number; after: string | null; rowsMax: number }>,
+    signal: AbortSignal,
+  ): Promise<Readonly<{ sums: readonly BucketSum[]; next: string | null }>>
+  /** Keys of this part, at least those in these buckets, each with the fingerprint that its record would bear. */
+  keys(
+    feed: string,
+    part: Readonly<{ buckets: number; wanted: readonly number[]; after: string | null; rowsMax: number }>,
+    signal: AbortSignal,
+  ): Promise<Readonly<{ keys: readonly Readonly<{ key: string; fingerprint: string }>[]; next: string | null }>>
+}
+
+export type BucketSum = Readonly<{ bucket: number; count: number; sum: bigint }>
+
 export type Traits = Readonly<{
   /** In which order changes of the feed arrive: over all keys, per key, or not at all. */
   order: 'total' | 'per-key' | 'none'
@@ -165,6 +187,8 @@ export interface Session {
   read?(feed: string, keys: readonly string[], signal: AbortSignal): Promise<readonly SourceRecord[]>
   /** Everything before `cursor` is durable: archive the file, confirm the queue, answer the sender. May be called twice. */
   settle?(feed: string, cursor: Cursor, signal: AbortSignal): Promise<void>
+  /** Absent where the source cannot compute fingerprints itself. */
+  readonly sweep?: Sweep
   readonly commands?: Readonly<Record<string, Command>>
   close(): Promise<void>
 }

@@ -300,6 +300,7 @@ function gatedProjection(inner: Projection, gate: Gate): Projection {
     apply: (change) => now('apply', () => inner.apply(change)),
     passBatches: (pass) => now('passBatches', () => inner.passBatches(pass)),
     unseen: (before, after, limit) => now('unseen', () => inner.unseen(before, after, limit)),
+    standing: (after, limit) => now('standing', () => inner.standing(after, limit)),
     rejected: (after, limit) => now('rejected', () => inner.rejected(after, limit)),
     count: () => now('count', () => inner.count()),
     reset: () => now('reset', () => inner.reset()),

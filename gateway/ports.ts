@@ -136,6 +136,8 @@ export interface Projection {
    * in an order that never changes.
    */
   unseen(before: string, after: string | null, limit: number): readonly ProjectionRow[]
+  /** Rows, living or with a reject; those behind the source key `after` in an order that never changes. */
+  standing(after: string | null, limit: number): readonly ProjectionRow[]
   /** Rows with `rejected` set; those behind the source key `after` in an order that never changes. */
   rejected(after: string | null, limit: number): readonly ProjectionRow[]
   count(): ProjectionCount

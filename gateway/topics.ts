@@ -7,6 +7,7 @@ export const TOPICS = {
   rejects: 'gateway.rejects',
   notices: 'gateway.notices',
   decisions: 'gateway.decisions',
+  statements: 'gateway.statements',
 } as const
 
 export function entityTopic(entity: string): string {
@@ -20,6 +21,7 @@ export type Keep = Readonly<{
   historyMs: number
   rejectsMs: number
   deliveriesMs: number
+  statementsMs: number
   auditMs: number
 }>
 
@@ -27,6 +29,7 @@ export const DEFAULT_KEEP: Keep = {
   historyMs: 30 * DAY_MS,
   rejectsMs: 30 * DAY_MS,
   deliveriesMs: 90 * DAY_MS,
+  statementsMs: 400 * DAY_MS,
   auditMs: 400 * DAY_MS,
 }
 
@@ -39,6 +42,7 @@ export function topicSpecs(entities: readonly string[], keep: Keep): readonly To
     compacted(TOPICS.marks, DAY_MS),
     { name: TOPICS.rejects, cleanup: 'delete', keepMs: keep.rejectsMs },
     { name: TOPICS.notices, cleanup: 'delete', keepMs: keep.deliveriesMs },
+    { name: TOPICS.statements, cleanup: 'delete', keepMs: keep.statementsMs },
     { name: TOPICS.decisions, cleanup: 'delete', keepMs: keep.auditMs },
   ]
 }

@@ -84,8 +84,9 @@ export function behind(
   order: readonly number[],
   values: Row,
   bind: Bind,
+  alias = 'q',
 ): string {
-  return compared(dialect, relation, order, values, '>', bind)
+  return compared(dialect, { relation, order, alias }, values, '>', bind)
 }
 
 /** `(q.a, q.b) <= (…)` */
@@ -95,8 +96,9 @@ export function upTo(
   order: readonly number[],
   values: Row,
   bind: Bind,
+  alias = 'q',
 ): string {
-  return compared(dialect, relation, order, values, '<=', bind)
+  return compared(dialect, { relation, order, alias }, values, '<=', bind)
 }
 
 export function whereOf(conditions: readonly string[]): string {
@@ -111,13 +113,12 @@ export function notNull(dialect: Dialect, relation: Relation, places: readonly n
 
 function compared(
   dialect: Dialect,
-  relation: Relation,
-  order: readonly number[],
+  { relation, order, alias }: Readonly<{ relation: Relation; order: readonly number[]; alias: string }>,
   values: Row,
   operator: '>' | '<=',
   bind: Bind,
 ): string {
-  const columns = listed(dialect, relation, order)
+  const columns = listed(dialect, relation, order, alias)
   const parameters = order.map((place, index) =>
     dialect.value(bind(values[index] ?? null), typeAt(relation, place)),
   )

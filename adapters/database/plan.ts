@@ -7,7 +7,9 @@ import { binding } from './transport.ts'
 export type Relation = Readonly<{
   /** For people: the table, or the feed where it is a select. */
   name: string
-  /** What stands after FROM. */
+  /** What stands after FROM, without a name for it. */
+  source: string
+  /** The same, called `q`. */
   from: string
   columns: readonly string[]
   /** Name of each column's type, in the engine's own words. */
@@ -103,8 +105,13 @@ export function valuesAt(row: Row, places: readonly number[]): Row {
 }
 
 /** Columns as texts, for what a statement gives. */
-export function selected(dialect: Dialect, relation: Relation, places: readonly number[]): readonly string[] {
-  return listed(dialect, relation, places).map((column, index) =>
+export function selected(
+  dialect: Dialect,
+  relation: Relation,
+  places: readonly number[],
+  alias = 'q',
+): readonly string[] {
+  return listed(dialect, relation, places, alias).map((column, index) =>
     dialect.selected(column, typeAt(relation, places[index] ?? 0)),
   )
 }
@@ -132,18 +139,24 @@ export function fingerprintOf(dialect: Dialect, relation: Relation): string | nu
 }
 
 /** Columns, each with the text that stands for its value. */
-function columnsOf(
+export function columnsOf(
   dialect: Dialect,
   relation: Relation,
   places: readonly number[],
+  alias = 'q',
 ): readonly Readonly<{ column: string; text: string }>[] {
-  const texts = selected(dialect, relation, places)
-  return listed(dialect, relation, places).map((column, index) => ({ column, text: texts[index] ?? column }))
+  const texts = selected(dialect, relation, places, alias)
+  return listed(dialect, relation, places, alias).map((column, index) => ({ column, text: texts[index] ?? column }))
 }
 
 /** `q."a", q."b"`: always qualified, since an output column of the same name would be sorted as text. */
-export function listed(dialect: Dialect, relation: Relation, places: readonly number[]): readonly string[] {
-  return places.map((place) => `q.${dialect.column(relation.columns[place] ?? '')}`)
+export function listed(
+  dialect: Dialect,
+  relation: Relation,
+  places: readonly number[],
+  alias = 'q',
+): readonly string[] {
+  return places.map((place) => `${alias}.${dialect.column(relation.columns[place] ?? '')}`)
 }
 
 function placeOf(relation: Relation, column: string): number {
@@ -166,7 +179,8 @@ async function describe(
   const { table, select } = source
   const name = table ?? feed
   // A select may end in a comment, which must not swallow the parenthesis.
-  const from = table === undefined ? `(\n${select}\n) q` : `${dialect.table(table)} q`
+  const unnamed = table === undefined ? `(\n${select}\n)` : dialect.table(table)
+  const from = `${unnamed} q`
   const shape = await snapshot.query(dialect.shape(from), [], signal)
   const columns = shape.columns.map((column) => column.name)
   const twice = columns.find((column, place) => columns.indexOf(column) !== place)
@@ -184,7 +198,7 @@ async function describe(
   const types = await typesOf(dialect, snapshot, typeMarks, signal)
   const neverNull = await neverNullColumns(dialect, snapshot, table, signal)
   const blank = Object.fromEntries(columns.toSorted().map((column) => [column, null]))
-  return { name, from, columns, types, typeMarks, neverNull, blank }
+  return { name, source: unnamed, from, columns, types, typeMarks, neverNull, blank }
 }
 
 async function typesOf(

@@ -10,6 +10,7 @@ import { keyTuples, rowsOfKeys } from './rows-of-keys.ts'
 import type { Feed } from './settings.ts'
 import { stagesOf } from './stages.ts'
 import type { Row, Snapshot, Transport } from './transport.ts'
+import { createSweep } from './sweep.ts'
 import type { Reading } from './watermark.ts'
 import { pollWatermark, startWatermark } from './watermark.ts'
 
@@ -62,6 +63,9 @@ export function createSession(
         `Feed ${name} is compared whole and cannot start in the middle; use \`start: all\`.`,
       )
     },
+    ...(transport.dialect.checksums === null
+      ? {}
+      : { sweep: createSweep(transport, transport.dialect.checksums, feedOf) }),
     read: (name, keys, signal) => readKeys(transport, name, feedOf(name), keys, signal),
     close: () => transport.close(),
   }

@@ -49,10 +49,16 @@ export function effectiveConfig(input: ConfigInput, folder: string, schema: Json
 }
 
 function logConfig(written: ConfigInput['log']): LogConfig {
-  const { history, rejects, deliveries, audit } = written.keep
+  const { history, rejects, deliveries, statements, audit } = written.keep
   const common = {
     partitions: written.partitions,
-    keep: { historyMs: history, rejectsMs: rejects, deliveriesMs: deliveries, auditMs: audit },
+    keep: {
+      historyMs: history,
+      rejectsMs: rejects,
+      deliveriesMs: deliveries,
+      statementsMs: statements,
+      auditMs: audit,
+    },
   }
   if (written.driver !== 'kafka') return { driver: 'embedded', ...common, diskMaxBytes: written.diskMax }
   const { brokers, client, prefix, replication, tls, sasl } = written
@@ -114,8 +120,8 @@ function sourceConfig(
 }
 
 function feedConfig(feed: FeedInput, name: string, inherited: Schedule | undefined): FeedConfig {
-  const { mapping, start, poll, fuse, ...adapter } = feed
-  return { name, mapping, start, poll: poll ?? inherited ?? DEFAULT_POLL, fuse, adapter }
+  const { mapping, start, poll, sweep, fuse, ...adapter } = feed
+  return { name, mapping, start, poll: poll ?? inherited ?? DEFAULT_POLL, sweep, fuse, adapter }
 }
 
 function zoneOf(company: string | undefined, companies: Companies): string | undefined {

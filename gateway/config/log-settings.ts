@@ -78,6 +78,7 @@ function keep() {
       history: duration(DAYS).prefault('30d').describe('Older versions of a record.'),
       rejects: duration(DAYS).prefault('30d').describe('What could not be understood.'),
       deliveries: duration(DAYS).prefault('90d').describe('What was sent to whom.'),
+      statements: duration(DAYS).prefault('400d').describe('What comparisons of sources with the log found.'),
       audit: duration(DAYS).prefault('400d').describe('What people decided.'),
     })
     .prefault({})

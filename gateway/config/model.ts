@@ -74,6 +74,8 @@ export type FeedConfig = Readonly<{
   mapping: string
   start: 'all' | 'now' | Readonly<{ since: string }>
   poll: Schedule
+  /** When it is compared with the log; null: only when somebody asks. */
+  sweep: Schedule | null
   fuse: Fuses
   /** The adapter's own settings of the feed, parsed by its schema. */
   adapter: unknown

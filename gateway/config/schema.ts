@@ -15,6 +15,7 @@ import {
   origin,
   schedule,
   start,
+  sweepSchedule,
   textOrReference,
   zoneName,
 } from './settings.ts'
@@ -67,6 +68,9 @@ export const FEED_KEYS = {
     .prefault('all')
     .describe('What of the past is published: all, nothing (now), or from a value of the cursor on.'),
   poll: schedule().optional().describe('When it is read; else as the source says, else every 30s.'),
+  sweep: sweepSchedule()
+    .prefault({ every: '24h' })
+    .describe('When it is compared with the log and what differs is mended; never: only when asked for.'),
   fuse: fuses().prefault({}).describe('How much may happen in one run before a person is asked.'),
 }
 

@@ -80,6 +80,13 @@ export function schedule() {
   )
 }
 
+/** `never`, or a schedule. */
+export function sweepSchedule() {
+  return z.union([z.literal('never').transform((): Schedule | null => null), schedule()], {
+    error: 'must be never, { every: 24h } or { at: "30 2 * * *" }',
+  })
+}
+
 function cron(): z.ZodType<string, string> {
   return z
     .string({ error: 'must be a cron line in quotes, like "0 2 * * *"' })

@@ -32,6 +32,12 @@ const controlRequest = z.discriminatedUnion('verb', [
     decision,
   }),
   z.strictObject({ verb: z.literal('retry-rejects'), ...lane, mapping }),
+  z.strictObject({
+    verb: z.literal('reconcile'),
+    ...lane,
+    begin: z.strictObject({ heal: z.boolean(), beyondFuse: z.boolean() }).nullable(),
+    decision,
+  }),
 ])
 
 export type ControlRequest = z.output<typeof controlRequest>

@@ -68,6 +68,8 @@ export type CursorRecord = Readonly<{
   /** Hold codes that a person lifted until the run is complete; another shape until it has been seen. */
   allowances: readonly HoldCode[]
   paused: boolean
+  /** When it was last compared with the log, RFC 3339; absent: never. */
+  sweptAt?: string
   /** Topic ids and the last offset that this lane wrote, by topic and partition: less in the log is a loss. */
   topics: Readonly<Record<string, Readonly<{ id: string | null; last: Readonly<Record<string, number>> }>>>
   at: string

@@ -1,4 +1,5 @@
 import type { Batch, Json, SourceRecord } from '../../adapters/contract.ts'
+import type { Origin } from '../event.ts'
 import type { Draft } from '../log/port.ts'
 import type { ProjectionCount } from '../ports.ts'
 import { isAbort } from '../runtime.ts'
@@ -18,6 +19,7 @@ import { View } from './view.ts'
 import {
   LaneSource,
   newRun,
+  nobodyWaits,
   ReadCounter,
   type Run,
   type Track,
@@ -105,7 +107,7 @@ export class Lane {
     yielding: Yielding = nobodyWaits(),
   ): Promise<RunResult> {
     const lane = this.#mustBeOpen()
-    const work = this.#work(connection, 'main', signal, yielding)
+    const work = this.begin(connection, 'main', signal, { yielding })
     this.#run = work.run
     try {
       if (this.options.sharesEntity) await catchUp(this.options, lane, signal)
@@ -134,7 +136,7 @@ export class Lane {
     connection: SourceConnection,
     signal: AbortSignal,
   ): Promise<RunCounts | null> {
-    const work = this.#work(connection, 'single', signal)
+    const work = this.begin(connection, 'single', signal)
     await this.#compareFields(work)
     const read = await work.source.read(keys)
     if (read === null) return null
@@ -153,7 +155,7 @@ export class Lane {
     connection: SourceConnection,
     signal: AbortSignal,
   ): Promise<RunCounts> {
-    const work = this.#work(connection, 'single', signal)
+    const work = this.begin(connection, 'single', signal)
     await this.#compareFields(work)
     return this.#publish(work, records, work.source.nextCount())
   }
@@ -198,12 +200,12 @@ export class Lane {
     return this.#lane
   }
 
-  /** A lane at work. What was found at the start, and another system behind the address, stop every kind of work. */
-  #work(
+  /** The lane at work, for one who publishes `as` something else than a poll. What was found at the start, and another system behind the address, stop every kind of work. */
+  begin(
     connection: SourceConnection,
     track: Track,
     signal: AbortSignal,
-    yielding: Yielding = nobodyWaits(),
+    { yielding = nobodyWaits(), as }: Readonly<{ yielding?: Yielding; as?: Origin }> = {},
   ): Work {
     const lane = this.#mustBeOpen()
     // Where feeds share an entity, what was found at the start is looked at again by each run; lost events stay lost.
@@ -217,7 +219,8 @@ export class Lane {
       lane,
       signal: AbortSignal.any([signal, yielding.signal]),
     })
-    const origin = track === 'reread' && lane.record.reread?.kind === 'resync' ? 'replay' : lane.record.phase
+    const usual = track === 'reread' && lane.record.reread?.kind === 'resync' ? 'replay' : lane.record.phase
+    const origin = as ?? usual
     return { options, lane, source, run: newRun(lane, track, origin), signal }
   }
 
@@ -379,7 +382,7 @@ export class Lane {
       await this.rewrite({ reread: null }, [], signal)
       return true
     }
-    const work = this.#work(connection, 'reread', signal, yielding)
+    const work = this.begin(connection, 'reread', signal, { yielding })
     this.#run = work.run
     if (!(await this.#drain(work, yielding.isAsked))) return false
     const isRemap = reread?.kind === 'remap'
@@ -390,8 +393,4 @@ export class Lane {
     )
     return true
   }
-}
-
-function nobodyWaits(): Yielding {
-  return { isAsked: () => false, signal: new AbortController().signal }
 }

@@ -4,13 +4,14 @@ import type { AnyAdapter } from '../../adapters/registry.ts'
 import type { FeedConfig, SourceConfig } from '../config/model.ts'
 import type { Mapping } from '../mapping/mapping.ts'
 import type { Ports } from '../ports.ts'
+import { LaneSweeper, type SweepStatus } from '../reconcile/sweeper.ts'
 import type { Keep } from '../topics.ts'
 import { checkSource } from './check.ts'
 import { SourceConnection, type TurnLimits } from './connection.ts'
 import { Lane } from './lane.ts'
 import type { LaneMutation, LanePorts } from './lane-options.ts'
 import { previewFeed } from './preview.ts'
-import type { LaneStatus } from './status.ts'
+import type { SweptStatus } from './status.ts'
 import { LaneSupervisor } from './supervisor.ts'
 import { VerbRefused } from './verb-refused.ts'
 import {
@@ -59,6 +60,13 @@ export type SourceRequest = Readonly<
     }
   | { verb: 'retry-rejects'; feed: string; mapping?: string | undefined }
   | { verb: 'preview'; feed: string; limit: number }
+  /** Begins a comparison with the log, or says how the one under way stands. */
+  | {
+      verb: 'reconcile'
+      feed: string
+      begin: Readonly<{ heal: boolean; beyondFuse: boolean }> | null
+      decision: Decision
+    }
 >
 
 /** Records that one batch of an adapter may hold: more cost memory, and no less time (measured). */
@@ -69,6 +77,7 @@ export class Source {
   readonly #options: SourceOptions
   readonly #connection: SourceConnection
   readonly #supervisors: ReadonlyMap<string, LaneSupervisor>
+  readonly #sweepers: ReadonlyMap<string, LaneSweeper>
   readonly #signal: AbortSignal
   /** When its mappings were read, for people. */
   readonly #since: string
@@ -90,6 +99,13 @@ export class Source {
         return [feed.name, new LaneSupervisor(lane, this.#connection, options.source.zone)]
       }),
     )
+    const { zone } = options.source
+    this.#sweepers = new Map(
+      [...this.#supervisors].map(([feed, supervisor]) => [
+        feed,
+        new LaneSweeper({ supervisor, connection: this.#connection, zone, tasks: ports.tasks }),
+      ]),
+    )
   }
 
   /** Works in the given mode; resolves when every lane has ended. */
@@ -102,8 +118,19 @@ export class Source {
         return mode === 'idle' ? supervisor.runIdle(signal) : supervisor.run(signal)
       }),
     )
+    if (mode === 'run') this.#keepSwept(owner)
     await Promise.all(started.map((task) => task.done))
     await this.#connection.close()
+  }
+
+  /** A feed that each poll reads whole needs no other comparison. */
+  #keepSwept(owner: string): void {
+    for (const [feed, sweeper] of this.#sweepers) {
+      if (traitsOf(this.#options.adapter, sweeper.lane.options.feed).deletes === 'by-pass') continue
+      this.#options.ports.tasks.spawn(owner, `sweeps of ${feed}`, this.#signal, (signal) =>
+        sweeper.keep(signal),
+      )
+    }
   }
 
   /** Lets go of the connection, where the source was only looked at. */
@@ -111,8 +138,11 @@ export class Source {
     return this.#connection.close()
   }
 
-  statuses(): readonly LaneStatus[] {
-    return [...this.#supervisors.values()].map((supervisor) => supervisor.status())
+  statuses(): readonly SweptStatus[] {
+    return [...this.#supervisors].map(([feed, supervisor]) => ({
+      ...supervisor.status(),
+      sweep: this.#sweepers.get(feed)?.status() ?? null,
+    }))
   }
 
   /** Carries out a verb. Throws VerbRefused when it cannot be. */
@@ -153,10 +183,21 @@ export class Source {
         )
         this.#one(request.feed).wake()
         return { readsAgain: this.#one(request.feed).lane.options.canReadAgain }
+      case 'reconcile':
+        return this.#reconcile(request) as unknown as Json
       case 'retry-rejects':
         this.#requireMapping(request.feed, request.mapping)
         return this.#one(request.feed).request((lane, signal) => retryRejects(lane, this.#connection, signal))
     }
+  }
+
+  #reconcile(request: Extract<SourceRequest, { verb: 'reconcile' }>): SweepStatus {
+    this.#one(request.feed)
+    const sweeper = this.#sweepers.get(request.feed)
+    const { begin, decision } = request
+    const status = begin === null ? sweeper?.status() : sweeper?.begin({ ...begin, decision }, this.#signal)
+    if (status) return status
+    throw new VerbRefused(`Lane ${this.#one(request.feed).lane.name} is not being compared.`)
   }
 
   async #each(feed: string | null, verb: (lane: Lane, signal: AbortSignal) => Promise<void>): Promise<void> {

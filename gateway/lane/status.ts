@@ -1,4 +1,5 @@
 import type { ProjectionCount } from '../ports.ts'
+import type { SweepStatus } from '../reconcile/sweeper.ts'
 import type { Hold } from './cursor-record.ts'
 import type { RunCounts } from './fuses.ts'
 import type { Lane } from './lane.ts'
@@ -45,6 +46,9 @@ export type LaneStatus = Progress &
     isRemapPending: boolean
     isRemapping: boolean
   }>
+
+/** With how a comparison of the lane with its source stands. */
+export type SweptStatus = LaneStatus & Readonly<{ sweep: SweepStatus | null }>
 
 export function laneStatus(lane: Lane, progress: Progress): LaneStatus {
   const { known } = lane

@@ -47,6 +47,10 @@ export function newRun(lane: OpenLane, track: Track, origin: Origin): Run {
  */
 export type Yielding = Readonly<{ isAsked(): boolean; signal: AbortSignal }>
 
+export function nobodyWaits(): Yielding {
+  return { isAsked: () => false, signal: new AbortController().signal }
+}
+
 /** A lane at work on its source: everything that the steps of a run need. */
 export type Work = Readonly<{
   options: LaneOptions

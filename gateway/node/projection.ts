@@ -140,6 +140,10 @@ class StoredProjection implements Projection {
     return this.#select(after, limit, (row, isSeen) => !isSeen && row.readOrder < before)
   }
 
+  standing(after: string | null, limit: number): readonly ProjectionRow[] {
+    return this.#select(after, limit, () => true)
+  }
+
   rejected(after: string | null, limit: number): readonly ProjectionRow[] {
     return this.#select(after, limit, (row) => row.rejected !== null)
   }

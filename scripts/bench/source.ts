@@ -136,6 +136,7 @@ function sourceOf(url: string): Omit<SourceOptions, 'ports'> {
           name: 'payments',
           mapping: 'bench/payment',
           start: 'all',
+          sweep: null,
           poll: { everyMs: 1_000 },
           adapter: feed,
         },

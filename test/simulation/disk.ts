@@ -121,6 +121,8 @@ function openProjection(stored: () => Stored, replace: (stored: Stored) => void)
         after,
         limit,
       ),
+    standing: (after, limit) =>
+      sorted((row) => (!row.deleted && row.revision > 0) || row.rejected !== null, after, limit),
     rejected: (after, limit) => sorted((row) => row.rejected !== null, after, limit),
     count: () => count([...stored().rows.values()]),
     reset: () => replace(emptyFile()),

@@ -242,6 +242,7 @@ function feedOf({ name, entity, everyMs, adapter }: FeedPlan): FeedConfig {
     name,
     mapping: `toy/${entity}`,
     start: 'all',
+    sweep: null,
     poll: { everyMs },
     fuse: { deleted: null, changed: null, created: null, rejected: { atLeast: 1_000, percent: 100 } },
     adapter,

@@ -21,6 +21,7 @@ test('turns a file into the effective config, with defaults filled in', () => {
         historyMs: 30 * 86_400_000,
         rejectsMs: 10 * 86_400_000,
         deliveriesMs: 90 * 86_400_000,
+        statementsMs: 400 * 86_400_000,
         auditMs: 400 * 86_400_000,
       },
     },
@@ -85,6 +86,7 @@ test('gives each source and feed what it inherits, and its adapter what is its o
           mapping: 'k3-wise/payment',
           start: 'now',
           poll: { everyMs: 10_000 },
+          sweep: { everyMs: 86_400_000 },
           fuse: {
             deleted: { atLeast: 10, percent: 5 },
             changed: null,

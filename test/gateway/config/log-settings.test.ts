@@ -28,6 +28,7 @@ test('reads a Kafka cluster as the log, with what nobody wrote filled in', () =>
       historyMs: 30 * DAY_MS,
       rejectsMs: 30 * DAY_MS,
       deliveriesMs: 90 * DAY_MS,
+      statementsMs: 400 * DAY_MS,
       auditMs: 400 * DAY_MS,
     },
   })

@@ -80,7 +80,7 @@ function configOf(names: readonly string[], workersMax: number): Config {
     log: {
       driver: 'memory',
       partitions: 1,
-      keep: { historyMs: 1, rejectsMs: 1, deliveriesMs: 1, auditMs: 1 },
+      keep: { historyMs: 1, rejectsMs: 1, deliveriesMs: 1, statementsMs: 1, auditMs: 1 },
     },
     mappings: [],
     workersMax,
