@@ -14,13 +14,33 @@ import type { OpenGateway, World } from './world.ts'
  * for it and closes again.
  */
 export async function carryOut(world: World, configPath: string, request: ControlRequest): Promise<Json> {
+  return converse(world, configPath, request, async (answer) => answer)
+}
+
+/** Asks for more of the gateway that answered. */
+export type Ask = (request: ControlRequest) => Promise<Json>
+
+/** The same, for a verb that is asked about until it is done. */
+export async function converse<Result>(
+  world: World,
+  configPath: string,
+  request: ControlRequest,
+  talk: (answer: Json, ask: Ask) => Promise<Result>,
+): Promise<Result> {
   const configured = readConfiguration(world, configPath, false)
-  if ('source' in request) {
-    requireLane(configured.config, request.source, 'feed' in request ? request.feed : null)
-  }
+  const { config } = configured
+  if ('source' in request) requireLane(config, request.source, 'feed' in request ? request.feed : null)
   const asked = underMapping(configured, request)
-  const answer = await world.ask(configured.config, asked)
-  return answer === null ? carryOutAlone(world, configPath, asked) : valueIn(answer)
+  const answer = await world.ask(config, asked)
+  if (answer === null) return converseAlone(world, configPath, asked, talk)
+  const ask: Ask = async (next) => valueIn((await world.ask(config, next)) ?? STOPPED)
+  return talk(valueIn(answer), ask)
+}
+
+const STOPPED: ControlAnswer = {
+  ok: false,
+  refused: false,
+  message: 'The gateway has stopped meanwhile.',
 }
 
 /**
@@ -45,7 +65,12 @@ function valueIn(answer: ControlAnswer): Json {
   throw new CommandFailure(answer.message)
 }
 
-async function carryOutAlone(world: World, configPath: string, request: ControlRequest): Promise<Json> {
+async function converseAlone<Result>(
+  world: World,
+  configPath: string,
+  request: ControlRequest,
+  talk: (answer: Json, ask: Ask) => Promise<Result>,
+): Promise<Result> {
   if (request.verb === 'status') {
     throw new CommandFailure('No gateway runs with this config. Start one with `erpgw run`.', EXIT.notRunning)
   }
@@ -59,16 +84,22 @@ async function carryOutAlone(world: World, configPath: string, request: ControlR
     const isHeld = error instanceof LogError && error.code === 'LOG_HELD'
     const answer = isHeld ? await world.ask(configured.config, request) : null
     if (answer === null) throw error
-    return valueIn(answer)
+    return talk(valueIn(answer), async (next) =>
+      valueIn((await world.ask(configured.config, next)) ?? STOPPED),
+    )
   }
   const stopping = new AbortController()
   const signal = AbortSignal.any([world.signal, stopping.signal])
   const idle = opened.gateway.idle(signal)
   idle.catch(() => undefined)
+  const ask: Ask = async (next) => {
+    if (next.verb === 'status') return null
+    const { source, ...verb } = next
+    return opened.gateway.request(source, verb)
+  }
   try {
-    const { source, ...verb } = request
-    await Promise.race([isServing(world, opened.gateway, source, signal), idle])
-    return await opened.gateway.request(source, verb)
+    await Promise.race([isServing(world, opened.gateway, request.source, signal), idle])
+    return await talk(await ask(request), ask)
   } finally {
     stopping.abort()
     await idle.catch(() => undefined)

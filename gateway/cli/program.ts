@@ -8,6 +8,7 @@ import { CommandFailure, EXIT } from './failure.ts'
 import { writeStarter } from './init.ts'
 import { carryOut } from './lane-verbs.ts'
 import { explain, preview, showStatus } from './looks.ts'
+import { reconcile } from './reconcile.ts'
 import { showRejects } from './rejects.ts'
 import { run } from './run.ts'
 import type { World } from './world.ts'
@@ -58,6 +59,7 @@ function program(world: World, ended: Ended): Command {
   addLooks(erpgw, world, configOf, ended)
   addLaneVerbs(erpgw, world, configOf)
   addDecisions(erpgw, world, configOf, ended)
+  addReconcile(erpgw, world, configOf, ended)
   return erpgw
 }
 
@@ -246,6 +248,36 @@ function addLaneVerbs(erpgw: Command, world: World, configOf: () => string): voi
         },
       ),
     'erpgw remap k3 purchase-orders --publish',
+  )
+}
+
+function addReconcile(erpgw: Command, world: World, configOf: () => string, ended: Ended): void {
+  example(
+    erpgw
+      .command('reconcile')
+      .description('compare a source with the log, by sums first, and say what differs; --heal publishes it')
+      .argument('<source>')
+      .argument('[feed]')
+      .option('--heal', 'publish what differs, each after a fresh read, with origin sweep')
+      .option('--beyond-fuse', 'also where more would change or go than the fuses let through')
+      .option('--reason <text>', 'why, for the record', 'by hand')
+      .option('--json', 'the statements as JSON, one a line')
+      .action(
+        async (
+          source: string,
+          feed: string | undefined,
+          options: { heal?: boolean; beyondFuse?: boolean; reason: string; json?: boolean },
+        ) =>
+          ended(
+            await reconcile(world, configOf(), source, feed ?? null, {
+              heal: options.heal === true,
+              beyondFuse: options.beyondFuse === true,
+              reason: options.reason,
+              json: options.json === true,
+            }),
+          ),
+      ),
+    'erpgw reconcile k3 stock --heal',
   )
 }
 

@@ -72,7 +72,7 @@ export class SweepRun {
 
   /** One step; true when there is no other. */
   async step(work: Work): Promise<boolean> {
-    if (this.#before === '') this.#before = work.source.nextCount()
+    if (this.#before === '') this.#start(work)
     switch (this.#phase) {
       case 'source':
         await this.#sumSource(work)
@@ -114,6 +114,15 @@ export class SweepRun {
       refused: this.#refused,
       by: this.#options.by,
     }
+  }
+
+  #start(work: Work): void {
+    const { phase } = work.lane.record
+    if (phase !== 'live')
+      throw new VerbRefused(
+        `Lane ${laneName(work.options)} is still at its ${phase === 'initial' ? 'first load' : 'resync'}, which reads everything; compare it when that is through.`,
+      )
+    this.#before = work.source.nextCount()
   }
 
   #next(phase: Phase): void {

@@ -100,6 +100,7 @@ test('gives each source and feed what it inherits, and its adapter what is its o
           mapping: 'k3-wise/stock-level',
           start: 'all',
           poll: { at: '0 2 * * *' },
+          sweep: { everyMs: 86_400_000 },
           fuse: {
             deleted: { atLeast: 50, percent: 5 },
             changed: null,
