@@ -22,8 +22,8 @@ export type SweepRequest = Readonly<{ heal: boolean; beyondFuse: boolean; decisi
 /** A scheduled comparison that failed is tried again after this long. */
 const AGAIN_MS = 15 * 60_000
 
-/** The longest that a wait lasts before the schedule is looked at again: clocks are set. */
-const LOOK_MS = 60_000
+/** How often the schedule is looked at: clocks are set, and lanes come and go. */
+const LOOK_MS = 1_000
 
 /** Pauses are as long as the step before: a comparison never takes more than half of a lane's and a source's time. */
 const PAUSE_MIN_MS = 1
