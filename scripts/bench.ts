@@ -1,6 +1,7 @@
 import { benchDb } from './bench/db.ts'
 import { benchIsolation } from './bench/isolation.ts'
 import { benchLane, costTable } from './bench/lane.ts'
+import { benchLateCommit } from './bench/late-commit.ts'
 import { benchLog } from './bench/log.ts'
 import { benchProjection, projectionTable } from './bench/projection.ts'
 import { benchSource, sourceTable } from './bench/source.ts'
@@ -15,6 +16,9 @@ const USAGE = `Usage:
                                                           PostgreSQL to Kafka by the whole program; has goals. --full:
                                                           ten times as many rows as well
   npm run bench -- isolation [--rounds 3] [--seconds 25]  what healthy sources lose beside sick ones; has goals
+  npm run bench -- late-commit [--changes 200000] [--full] [--seed 1]
+                                                          what polls and sweeps lose of a busy table, beside a naive
+                                                          poller; has promises. --full: five times as many changes
   npm run bench -- source [--rows 100000]                 CPU time of a whole source, with a log that only counts
   npm run bench -- lane [--rows 40000]                    CPU time of a lane by what it does with a row
   npm run bench -- projection [--rows 1000000] [--random] CPU time, memory and bytes of a row of a projection on disk`
@@ -32,6 +36,12 @@ const BENCHES: Readonly<Record<string, () => Promise<boolean> | boolean>> = {
       print,
     }),
   isolation: () => benchIsolation(option('rounds', 3), option('seconds', 25) * 1_000),
+  'late-commit': () =>
+    benchLateCommit(
+      option('changes', 200_000) * (rest.includes('--full') ? 5 : 1),
+      String(option('seed', 1)),
+      print,
+    ),
   async source() {
     for (const order of ['ascending', 'random'] as const) {
       print(`${sourceTable(await benchSource(option('rows', 100_000), order))}\n`)

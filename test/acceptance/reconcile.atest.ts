@@ -9,7 +9,7 @@ import { contentOf, groupBy, type RowVersion } from '../kit/checkers/facts.ts'
 import { readRecords } from '../kit/log-reading.ts'
 import { seededRandom } from '../kit/random.ts'
 import { describeWithService } from '../kit/services.ts'
-import { addArticles, openShop, type Shop, said } from './shop/shop.ts'
+import { addArticles, openShop, type Shop } from './shop/shop.ts'
 
 describeWithService('postgres', 'a source compared with the log', (postgres) => {
   test('what no poll can see is found and named, and mended when asked for [P1 P2]', async () => {
