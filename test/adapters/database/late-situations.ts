@@ -2,8 +2,9 @@ import { expect } from 'vitest'
 import { withClock } from './moved-clock.ts'
 import type { Reader } from './reader.ts'
 import { createReader, keysOf } from './reader.ts'
-import type { Situation } from './situations.ts'
+import type { Situation } from './situation.ts'
 import type { TableSource } from './tables.ts'
+import { insert } from './words.ts'
 
 /** A table of local times under a clock that the test moves. */
 type Late = Readonly<{
@@ -17,7 +18,8 @@ async function late(
   table: string,
   of: Readonly<{ zone: string; overlap: string }>,
 ): Promise<Late> {
-  await source.erp(`CREATE TABLE ${table} (no int PRIMARY KEY, changed timestamp NOT NULL)`)
+  const { types, local } = source.words
+  await source.erp(`CREATE TABLE [${table}] ([no] int PRIMARY KEY, [changed] ${types.local} NOT NULL)`)
   const clock = { now: '' }
   const { zone, overlap } = of
   const cursor = { strategy: 'watermark', columns: ['changed'], overlap }
@@ -31,7 +33,7 @@ async function late(
     reader,
     async at(now, row) {
       clock.now = now
-      if (row !== null) await source.erp(`INSERT INTO ${table} VALUES (${row[0]}, '${row[1]}')`)
+      if (row !== null) await source.erp(...insert(table, `${row[0]}, ${local(row[1])}`))
       return keysOf(await reader.poll())
     },
   }
@@ -71,7 +73,10 @@ export const LATE_SITUATIONS: readonly Situation[] = [
     async run(source, table) {
       const { at } = await late(source, table, { zone: 'Europe/Berlin', overlap: '2s' })
       await at('2026-10-25 00:30:00', [1, '2026-10-25 02:29:59'])
-      await source.erp(`INSERT INTO ${table} VALUES (2, '2026-10-25 02:05:00'), (3, '2026-10-25 02:45:00')`)
+      const { local } = source.words
+      await source.erp(
+        ...insert(table, `2, ${local('2026-10-25 02:05:00')}`, `3, ${local('2026-10-25 02:45:00')}`),
+      )
       expect(new Set(await at('2026-10-25 09:00:00', [4, '2026-10-25 09:59:00']))).toEqual(
         new Set(['2', '3', '4']),
       )
@@ -101,9 +106,11 @@ export const LATE_SITUATIONS: readonly Situation[] = [
   {
     name: 'what is only read again goes by its fingerprint, and whole where it differs',
     async run(source, table) {
+      const { types, local } = source.words
+      const changed = local('2026-03-02 12:00:00')
       await source.erp(
-        `CREATE TABLE ${table} (no int PRIMARY KEY, changed timestamp NOT NULL, version int);
-         INSERT INTO ${table} VALUES (1, '2026-03-02 12:00:00', 1), (2, '2026-03-02 12:00:00', 1)`,
+        `CREATE TABLE [${table}] ([no] int PRIMARY KEY, [changed] ${types.local} NOT NULL, [version] int)`,
+        ...insert(table, `1, ${changed}, 1`, `2, ${changed}, 1`),
       )
       for (const cursor of [
         { strategy: 'watermark', columns: ['changed'], overlap: '2s' },
@@ -115,7 +122,7 @@ export const LATE_SITUATIONS: readonly Situation[] = [
           { remembers: true },
         )
         expect(keysOf(await reader.poll())).toEqual(['1', '2'])
-        await source.erp(`UPDATE ${table} SET version = version + 1 WHERE no = 2`)
+        await source.erp(`UPDATE [${table}] SET [version] = [version] + 1 WHERE [no] = 2`)
         const again = await reader.poll()
         expect(again.flatMap((batch) => batch.unchanged ?? [])).toEqual(['1'])
         expect(keysOf(again)).toEqual(['2'])

@@ -3,8 +3,9 @@ import type { Cursor } from '../../../adapters/contract.ts'
 import type { Transport } from '../../../adapters/database/transport.ts'
 import type { Reader } from './reader.ts'
 import { byTime, createReader, keysOf } from './reader.ts'
-import type { Situation } from './situations.ts'
+import type { Situation } from './situation.ts'
 import type { TableSource } from './tables.ts'
+import { insert } from './words.ts'
 
 const NEVER = new AbortController().signal
 
@@ -14,11 +15,14 @@ export const OLDER_STATES: readonly Situation[] = [
     name: 'the newest row of a quiet table may be deleted, and what comes later is found [F32]',
     async run(source, table) {
       await createDocuments(source, table)
-      const reader = createReader(await source.transport(), byTime(table))
+      const reader = createReader(await withHorizon(source), byTime(table))
       await reader.poll()
-      await source.erp(`DELETE FROM ${table} WHERE no = 2`)
+      await source.erp(`DELETE FROM [${table}] WHERE [no] = 2`)
       for (let polls = 0; polls < 2; polls += 1) expect(await reader.poll()).toEqual([])
-      await source.erp(`INSERT INTO ${table} VALUES (3, '2026-03-01 11:55Z'), (4, '2026-03-02 08:00Z')`)
+      const { instant } = source.words
+      await source.erp(
+        ...insert(table, `3, ${instant('2026-03-01 11:55:00')}`, `4, ${instant('2026-03-02 08:00:00')}`),
+      )
       expect(keysOf(await reader.poll())).toEqual(['3', '4'])
     },
   },
@@ -26,13 +30,16 @@ export const OLDER_STATES: readonly Situation[] = [
     name: 'a server without a horizon is taken for restored when its newest row lies far below the cursor [F32]',
     async run(source, table) {
       await createDocuments(source, table)
-      const transport = standingAt(await source.transport(), () => null)
+      const transport = await standingAt(source, () => null)
       const reader = createReader(transport, byTime(table))
       await reader.poll()
-      await source.erp(`DELETE FROM ${table} WHERE no = 2`)
+      await source.erp(`DELETE FROM [${table}] WHERE [no] = 2`)
       await expect(reader.poll()).rejects.toMatchObject({
         code: 'ADAPTER_CURSOR_STALE',
-        details: { readUpTo: '2026-03-01 12:00:00+00', highestNow: '2026-03-01 10:00:00+00' },
+        details: {
+          readUpTo: expect.stringMatching(/^2026-03-01.12:00:00/),
+          highestNow: expect.stringMatching(/^2026-03-01.10:00:00/),
+        },
       })
     },
   },
@@ -40,12 +47,13 @@ export const OLDER_STATES: readonly Situation[] = [
     name: 'a sequence that began anew stops the feed [F32]',
     async run(source, table) {
       await source.erp(
-        `CREATE TABLE ${table} (no int PRIMARY KEY, seq bigint); INSERT INTO ${table} VALUES (1, 1000)`,
+        `CREATE TABLE [${table}] ([no] int PRIMARY KEY, [seq] ${source.words.types.bigint})`,
+        ...insert(table, '1, 1000'),
       )
       const cursor = { strategy: 'watermark', columns: ['seq'], overlap: '100' }
       const reader = createReader(await source.transport(), { table, key: ['no'], cursor })
       await reader.poll()
-      await source.erp(`TRUNCATE ${table}; INSERT INTO ${table} VALUES (1, 1)`)
+      await source.erp(`DELETE FROM [${table}]`, ...insert(table, '1, 1'))
       await expect(reader.poll()).rejects.toMatchObject({
         code: 'ADAPTER_CURSOR_STALE',
         details: { readUpTo: '1000', highestNow: '1' },
@@ -57,9 +65,9 @@ export const OLDER_STATES: readonly Situation[] = [
     async run(source: TableSource, table: string) {
       await createDocuments(source, table)
       // Next to the newest row, so that each round has two pages and can be broken off.
-      await source.erp(`INSERT INTO ${table} VALUES (3, '2026-03-01 12:01Z')`)
+      await source.erp(...insert(table, `3, ${source.words.instant('2026-03-01 12:01:00')}`))
       const server = { horizon: '9007199254740993' }
-      const transport = standingAt(await source.transport(), () => server.horizon)
+      const transport = await standingAt(source, () => server.horizon)
       const feed = { table, key: ['no'], cursor: { strategy: 'snapshot' } }
       const reader = createReader(transport, strategy === 'snapshot' ? feed : byTime(table), {
         batchRecordsMax: 1,
@@ -87,10 +95,7 @@ export const OLDER_STATES: readonly Situation[] = [
     async run(source, table) {
       await createDocuments(source, table)
       const server = { horizon: '800' }
-      const reader = createReader(
-        standingAt(await source.transport(), () => server.horizon),
-        byTime(table),
-      )
+      const reader = createReader(await standingAt(source, () => server.horizon), byTime(table))
       reader.resumeAt((await reader.session.startAt?.('docs', 'now', NEVER)) ?? null)
       await refusesOlder(reader, server, '800', '799')
     },
@@ -100,7 +105,7 @@ export const OLDER_STATES: readonly Situation[] = [
     async run(source, table) {
       await createDocuments(source, table)
       for (const feed of [byTime(table), { table, key: ['no'], cursor: { strategy: 'snapshot' } }]) {
-        const reader = createReader(await source.transport(), feed)
+        const reader = createReader(await withHorizon(source), feed)
         await reader.poll()
         const kept = reader.cursor() ?? ''
         const older = kept.replace(/"horizon":"\d+",/, '')
@@ -114,20 +119,31 @@ export const OLDER_STATES: readonly Situation[] = [
 ]
 
 /** Two rows, further apart than the overlap. */
-async function createDocuments(source: TableSource, table: string): Promise<void> {
-  await source.erp(
-    `CREATE TABLE ${table} (no int PRIMARY KEY, changed timestamptz NOT NULL);
-     INSERT INTO ${table} VALUES (1, '2026-03-01 10:00Z'), (2, '2026-03-01 12:00Z')`,
+async function createDocuments({ words, erp }: TableSource, table: string): Promise<void> {
+  await erp(
+    `CREATE TABLE [${table}] ([no] int PRIMARY KEY, [changed] ${words.types.instant} NOT NULL)`,
+    ...insert(
+      table,
+      `1, ${words.instant('2026-03-01 10:00:00')}`,
+      `2, ${words.instant('2026-03-01 12:00:00')}`,
+    ),
   )
 }
 
+/** A connection to a server that tells its horizon: its own, or where its engine has none, one that stands. */
+async function withHorizon(source: TableSource): Promise<Transport> {
+  const transport = await source.transport()
+  return transport.dialect.horizon === null ? standingAt(source, () => '1') : transport
+}
+
 /** The same server at the transaction that the test says; null: it is of an engine that cannot tell. */
-function standingAt(transport: Transport, horizon: () => string | null): Transport {
+async function standingAt(source: TableSource, horizon: () => string | null): Promise<Transport> {
+  const transport = await source.transport()
   const dialect = {
     ...transport.dialect,
     get horizon() {
       const at = horizon()
-      return at === null ? null : `SELECT '${at}'::text`
+      return at === null ? null : source.words.one(at)
     },
   }
   return { dialect, snapshot: transport.snapshot, close: transport.close }

@@ -2,7 +2,9 @@ import { PGlite } from '@electric-sql/pglite'
 import { postgresDialect } from '../../../adapters/database/postgres/dialect.ts'
 import { asAdapterError } from '../../../adapters/database/postgres/errors.ts'
 import type { Snapshot, Transport } from '../../../adapters/database/transport.ts'
+import { postgresWords } from './postgres-words.ts'
 import type { TableSource } from './tables.ts'
+import { written } from './words.ts'
 
 /**
  * PostgreSQL in memory, for tests that need nothing: the real engine with its one connection. What a real server adds
@@ -19,9 +21,9 @@ export async function startPglite(): Promise<
     if (state.isOpen) await engine.exec('ROLLBACK')
     state.isOpen = false
   }
-  const erp = async (statements: string) => {
+  const erp = async (...statements: readonly string[]) => {
     await free()
-    await engine.exec(statements)
+    await engine.exec(written(postgresWords, statements.join(';\n')))
   }
   return {
     async source() {
@@ -30,6 +32,7 @@ export async function startPglite(): Promise<
       await erp(`CREATE SCHEMA ${schema}`)
       return {
         schema,
+        words: postgresWords,
         erp,
         transport: async () => createTransport(engine, state, free),
         drop: () => erp(`DROP SCHEMA ${schema} CASCADE`),

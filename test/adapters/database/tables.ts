@@ -2,12 +2,15 @@ import type { SourceRecord } from '../../../adapters/contract.ts'
 import { joinKey, splitKey } from '../../../adapters/cursor.ts'
 import type { Transport } from '../../../adapters/database/transport.ts'
 import type { AdapterWorld } from '../../kit/adapter-contract.ts'
+import type { Words } from './words.ts'
+import { insert, written } from './words.ts'
 
-/** An empty schema of its own in some PostgreSQL, and connections to it. */
+/** An empty schema of its own in some database, and connections to it. */
 export type TableSource = Readonly<{
   schema: string
-  /** Runs statements as the ERP does, committed when it returns. */
-  erp(statements: string): Promise<void>
+  words: Words
+  /** Runs statements as the ERP does, with names in brackets; committed when it returns. */
+  erp(...statements: readonly string[]): Promise<void>
   transport(): Promise<Transport>
   drop(): Promise<void>
 }>
@@ -19,7 +22,7 @@ export type TableWorld = Readonly<{
 }>
 
 /** Equal time stamps, as an ERP writes them that saves many rows at once: pages must part them by their keys. */
-const SAME_MOMENT = "'2026-03-02 07:30:00.123456'"
+const SAME_MOMENT = '2026-03-02 07:30:00.123456'
 
 export const TABLE_WORLDS: readonly TableWorld[] = [
   { title: 'by a watermark, with equal time stamps and strange keys', make: documents },
@@ -30,45 +33,43 @@ export const TABLE_WORLDS: readonly TableWorld[] = [
 
 async function documents(source: TableSource): Promise<AdapterWorld<Transport>> {
   const table = `${source.schema}.doc`
+  const { words } = source
+  const { types } = words
   await source.erp(
-    `CREATE TABLE ${table} (no text PRIMARY KEY, version int NOT NULL, changed timestamptz NOT NULL);
-     CREATE INDEX ON ${table} (changed, no)`,
+    `CREATE TABLE [${table}] ([no] ${types.text(40)} PRIMARY KEY, [version] int NOT NULL, [changed] ${types.instant} NOT NULL)`,
+    `CREATE INDEX [doc_by_changed] ON [${table}] ([changed], [no])`,
   )
   const cursor = { strategy: 'watermark', columns: ['changed'], overlap: '10m' }
+  const where = (key: string) => `WHERE [no] = ${part(words, key, 0)}`
+  const later = words.later('[changed]', 1)
   return {
     ...common(source, { table, key: ['no'], cursor }),
     keys: ['K-1', 'K/2', 'K%3', 'ä4', 'k-5', "Z' 6", '中7'].map((key) => joinKey([key])),
-    add: (key) =>
-      source.erp(
-        `INSERT INTO ${table} VALUES (${part(key, 0)}, 1, timestamptz ${SAME_MOMENT} AT TIME ZONE 'UTC')`,
-      ),
+    add: (key) => source.erp(...insert(table, `${part(words, key, 0)}, 1, ${words.instant(SAME_MOMENT)}`)),
     change: (key, version) =>
-      source.erp(
-        `UPDATE ${table} SET version = ${version}, changed = changed + interval '1 second' WHERE no = ${part(key, 0)}`,
-      ),
-    remove: (key) => source.erp(`DELETE FROM ${table} WHERE no = ${part(key, 0)}`),
+      source.erp(`UPDATE [${table}] SET [version] = ${version}, [changed] = ${later} ${where(key)}`),
+    remove: (key) => source.erp(`DELETE FROM [${table}] ${where(key)}`),
   }
 }
 
 async function withLines(source: TableSource): Promise<AdapterWorld<Transport>> {
-  const { schema } = source
+  const table = `${source.schema}.Order`
+  const lineTable = `${source.schema}.line`
+  const { types } = source.words
   await source.erp(
-    `CREATE TABLE ${schema}."Order" (id bigint PRIMARY KEY, version int, seq bigint NOT NULL);
-     CREATE TABLE ${schema}.line (id numeric(20, 2), pos int, version int, seq int, PRIMARY KEY (id, pos));
-     CREATE SEQUENCE ${schema}.tick`,
+    `CREATE TABLE [${table}] ([id] ${types.bigint} PRIMARY KEY, [version] int, [seq] ${types.bigint} NOT NULL)`,
+    `CREATE TABLE [${lineTable}] ([id] ${types.decimal(20, 2)}, [pos] int, [version] int, [seq] int, PRIMARY KEY ([id], [pos]))`,
   )
-  const tick = `nextval('${schema}.tick')`
+  let ticks = 0
+  const tick = () => {
+    ticks += 1
+    return ticks
+  }
   const feed = {
-    table: `${schema}.Order`,
+    table,
     key: ['id'],
     lines: [
-      {
-        name: 'lines',
-        table: `${schema}.line`,
-        key: ['id', 'pos'],
-        on: { id: 'id' },
-        cursor: { columns: ['seq'] },
-      },
+      { name: 'lines', table: lineTable, key: ['id', 'pos'], on: { id: 'id' }, cursor: { columns: ['seq'] } },
     ],
     cursor: { strategy: 'watermark', columns: ['seq'], overlap: '2' },
   }
@@ -77,16 +78,17 @@ async function withLines(source: TableSource): Promise<AdapterWorld<Transport>> 
     keys: ['9007199254740993', '2', '11', '-4', '5', '600000000000', '7'],
     add: (key) =>
       source.erp(
-        `INSERT INTO ${schema}."Order" VALUES (${key}, 0, ${tick});
-         INSERT INTO ${schema}.line SELECT ${key}, pos, 1, ${tick} FROM generate_series(1, 2) pos`,
+        ...insert(table, `${key}, 0, ${tick()}`),
+        ...insert(lineTable, `${key}, 1, 1, ${tick()}`, `${key}, 2, 1, ${tick()}`),
       ),
     change: (key, version) =>
       source.erp(
-        `UPDATE ${schema}.line SET version = ${version}, seq = ${tick} WHERE id = ${key} AND pos = 2`,
+        `UPDATE [${lineTable}] SET [version] = ${version}, [seq] = ${tick()} WHERE [id] = ${key} AND [pos] = 2`,
       ),
     remove: (key) =>
       source.erp(
-        `DELETE FROM ${schema}.line WHERE id = ${key}; DELETE FROM ${schema}."Order" WHERE id = ${key}`,
+        `DELETE FROM [${lineTable}] WHERE [id] = ${key}`,
+        `DELETE FROM [${table}] WHERE [id] = ${key}`,
       ),
     versionOf(record) {
       const { lines } = record.data
@@ -98,34 +100,48 @@ async function withLines(source: TableSource): Promise<AdapterWorld<Transport>> 
 
 async function selected(source: TableSource): Promise<AdapterWorld<Transport>> {
   const table = `${source.schema}.card`
-  await source.erp(`CREATE TABLE ${table} (no varchar(9), version smallint, day date)`)
+  const { words } = source
+  await source.erp(
+    `CREATE TABLE [${table}] ([no] ${words.types.text(9)}, [version] ${words.types.small}, [day] ${words.types.date})`,
+  )
   const cursor = { strategy: 'watermark', columns: ['day'], overlap: '1d' }
-  const select = `SELECT c.no, c.version, c.day FROM ${table} c -- with all days`
+  const select = written(words, `SELECT c.[no], c.[version], c.[day] FROM [${table}] c -- with all days`)
   // Rows without a day are read in every round; the kit's first ones have one, so that a start from now is possible.
-  const day = (key: string) => (Number(key.slice(1)) > 5 ? 'NULL' : "date '2026-03-01'")
+  const day = (key: string) => (Number(key.slice(1)) > 5 ? 'NULL' : words.date('2026-03-01'))
+  const where = (key: string) => `WHERE [no] = ${part(words, key, 0)}`
   return {
     ...common(source, { select, key: ['no'], cursor }),
     keys: ['c1', 'c2', 'c3', 'c4', 'c5', 'c6', 'c7'],
-    add: (key) => source.erp(`INSERT INTO ${table} VALUES (${part(key, 0)}, 1, ${day(key)})`),
-    change: (key, version) =>
-      source.erp(`UPDATE ${table} SET version = ${version} WHERE no = ${part(key, 0)}`),
-    remove: (key) => source.erp(`DELETE FROM ${table} WHERE no = ${part(key, 0)}`),
-    spoil: () => source.erp(`INSERT INTO ${table} VALUES (NULL, 1, date '2026-03-01')`),
+    add: (key) => source.erp(...insert(table, `${part(words, key, 0)}, 1, ${day(key)}`)),
+    change: (key, version) => source.erp(`UPDATE [${table}] SET [version] = ${version} ${where(key)}`),
+    remove: (key) => source.erp(`DELETE FROM [${table}] ${where(key)}`),
+    spoil: () => source.erp(...insert(table, `NULL, 1, ${words.date('2026-03-01')}`)),
   }
 }
 
 async function compared(source: TableSource): Promise<AdapterWorld<Transport>> {
   const table = `${source.schema}.stock`
+  const { words } = source
+  const { types, traits } = words
   await source.erp(
-    `CREATE TABLE ${table} (item char(6), place bigint, version int, on_hand numeric(18, 3), PRIMARY KEY (item, place))`,
+    `CREATE TABLE [${table}] ([item] ${types.char(6)}, [place] ${types.bigint}, [version] int, [on_hand] ${types.decimal(18, 3)}, PRIMARY KEY ([item], [place]))`,
   )
-  const where = (key: string) => `item = ${part(key, 0)} AND place = ${part(key, 1)}`
+  const keyOf = (item: string, place: string) => joinKey([traits.padsChar ? item.padEnd(6) : item, place])
+  const where = (key: string) => `WHERE [item] = ${part(words, key, 0)} AND [place] = ${part(words, key, 1)}`
   return {
     ...common(source, { table, key: ['item', 'place'], cursor: { strategy: 'snapshot' } }),
-    keys: ['A     /10', 'A     /9', 'a     /10', 'B%2F    /-1', 'é     /0', 'Z     /7', '0010  /7'],
-    add: (key) => source.erp(`INSERT INTO ${table} VALUES (${part(key, 0)}, ${part(key, 1)}, 1, 1.500)`),
-    change: (key, version) => source.erp(`UPDATE ${table} SET version = ${version} WHERE ${where(key)}`),
-    remove: (key) => source.erp(`DELETE FROM ${table} WHERE ${where(key)}`),
+    keys: [
+      keyOf('A', '10'),
+      keyOf('A', '9'),
+      keyOf(traits.tellsCase ? 'a' : 'c', '10'),
+      keyOf('B/', '-1'),
+      keyOf('é', '0'),
+      keyOf('Z', '7'),
+      keyOf('0010', '7'),
+    ],
+    add: (key) => source.erp(...insert(table, `${part(words, key, 0)}, ${part(words, key, 1)}, 1, 1.500`)),
+    change: (key, version) => source.erp(`UPDATE [${table}] SET [version] = ${version} ${where(key)}`),
+    remove: (key) => source.erp(`DELETE FROM [${table}] ${where(key)}`),
   }
 }
 
@@ -141,6 +157,6 @@ function common(source: TableSource, feed: object) {
 }
 
 /** A part of a source key as an SQL literal. */
-function part(key: string, place: number): string {
-  return `'${(splitKey(key)[place] ?? '').replaceAll("'", "''")}'`
+function part(words: Words, key: string, place: number): string {
+  return words.text(splitKey(key)[place] ?? '')
 }

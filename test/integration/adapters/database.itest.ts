@@ -4,10 +4,14 @@ import { describe, expect, test } from 'vitest'
 import { adapter } from '../../../adapters/database/adapter.ts'
 import type { Transport } from '../../../adapters/database/transport.ts'
 import { createRuntime } from '../../../gateway/node/runtime.ts'
+import { testEdges } from '../../adapters/database/edges.ts'
+import { POSTGRES_EDGES } from '../../adapters/database/postgres-edges.ts'
+import { postgresWords } from '../../adapters/database/postgres-words.ts'
 import { createReader, keysOf, recordsOf } from '../../adapters/database/reader.ts'
 import { testSituations } from '../../adapters/database/situations.ts'
 import type { TableSource } from '../../adapters/database/tables.ts'
 import { TABLE_WORLDS } from '../../adapters/database/tables.ts'
+import { written } from '../../adapters/database/words.ts'
 import { testAdapter } from '../../kit/adapter-contract.ts'
 import { everythingIn } from '../../kit/adapter-surroundings.ts'
 import type { Postgres } from '../../kit/services.ts'
@@ -25,7 +29,10 @@ describeWithService('postgres', 'the database adapter on a real PostgreSQL', (po
         world: async () => make(await schemaOf(postgres)),
       })
     })
-  describe('in a table', () => testSituations(() => schemaOf(postgres)))
+  describe('in a table', () => {
+    testSituations(postgresWords, () => schemaOf(postgres))
+    testEdges(POSTGRES_EDGES, () => schemaOf(postgres))
+  })
   describe('with others at work', () => testOthersAtWork(postgres))
   describe('and its server', () => testServer(postgres))
 })
@@ -322,11 +329,13 @@ async function schemaOf(postgres: Postgres): Promise<TableSource> {
   schemas += 1
   const database = await shared(postgres)
   const schema = `t${schemas}`
-  const erp = async (statements: string) => void (await database.client.query(statements))
+  const erp = async (...statements: readonly string[]) =>
+    void (await database.client.query(written(postgresWords, statements.join(';\n'))))
   await erp(`CREATE SCHEMA ${schema}`)
   const open: Transport[] = []
   return {
     schema,
+    words: postgresWords,
     erp,
     async transport() {
       const transport = await connectTo(database.url)
