@@ -84,7 +84,10 @@ export type Batch = Readonly<{
  */
 export type Known = (reads: readonly Readonly<{ key: string; fingerprint: string }>[]) => readonly boolean[]
 
-export type Check = Readonly<{ ok: true; notes?: readonly string[] } | { ok: false; reason: string }>
+export type Check = Readonly<
+  /** `warnings`: what is not safe as it is. `notes`: what a person should know. */
+  { ok: true; warnings?: readonly string[]; notes?: readonly string[] } | { ok: false; reason: string }
+>
 
 /** A refusal by the ERP is an answer, so it is a value. Only failures to get an answer throw. */
 export type Outcome = Readonly<
@@ -158,6 +161,15 @@ export type Traits = Readonly<{
   deletes: 'reported' | 'by-pass' | 'invisible'
   /** Whether any stored cursor can be read again, or only what is not yet settled. */
   replay: 'from-any-cursor' | 'until-settled'
+}>
+
+/** What is wrong with a feed as a whole. */
+export type FeedFault = Readonly<{
+  /** The setting to blame. */
+  path: readonly string[]
+  message: string
+  /** Where in the setting's text, in UTF-16 units from its beginning. Absent: the setting as it is. */
+  offset?: number
 }>
 
 /** A live connection. Every method may reject with an AdapterError, and with nothing else. */
@@ -251,11 +263,12 @@ export interface Adapter<Connection extends z.ZodType, Feed extends z.ZodObject,
     feeds: Readonly<Record<string, z.input<Feed>>>
   }>
   /**
-   * What is wrong across several settings of a feed, each with the setting to blame. Apart from the schema, since the
-   * gateway extends `feed` with keys of its own and zod refuses to extend an object with refinements. Absent: nothing
-   * can be. `session` is only ever given feeds without faults.
+   * What is wrong across several settings of a feed, or of a feed over this connection; each with the setting to blame.
+   * Apart from the schema, since the gateway extends `feed` with keys of its own and zod refuses to extend an object
+   * with refinements. Absent: nothing can be. `session` is only ever given feeds without faults.
+   * @param connection Null where it has mistakes of its own, which are told beside these.
    */
-  feedFaults?(feed: z.output<Feed>): readonly Readonly<{ path: readonly string[]; message: string }>[]
+  feedFaults?(feed: z.output<Feed>, connection: z.output<Connection> | null): readonly FeedFault[]
   traits(feed: z.output<Feed>): Traits
   /** The hosts that `connect` will talk to, for the egress list; empty for a local folder. */
   hosts(connection: z.output<Connection>): readonly string[]

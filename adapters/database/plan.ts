@@ -1,4 +1,5 @@
 import { AdapterError } from '../errors.ts'
+import { assertSelect } from './select-guard.ts'
 import type { Feed, Lines } from './settings.ts'
 import type { Dialect, Row, Snapshot, Transport } from './transport.ts'
 import { binding } from './transport.ts'
@@ -173,11 +174,16 @@ async function describe(
   dialect: Dialect,
   snapshot: Snapshot,
   feed: string,
-  source: Readonly<{ table?: string | undefined; select?: string | undefined }>,
+  source: Readonly<{
+    table?: string | undefined
+    select?: string | undefined
+    reviewed?: string | undefined
+  }>,
   signal: AbortSignal,
 ): Promise<Relation> {
-  const { table, select } = source
+  const { table, select = '', reviewed } = source
   const name = table ?? feed
+  if (table === undefined) assertSelect(feed, select, dialect.engine, reviewed)
   // A select may end in a comment, which must not swallow the parenthesis.
   const unnamed = table === undefined ? `(\n${select}\n)` : dialect.table(table)
   const from = `${unnamed} q`

@@ -1,5 +1,8 @@
 import { z } from 'zod'
+import type { FeedFault } from '../contract.ts'
 import { duration, parseDuration, text } from '../shared/settings.ts'
+import type { Connection } from './connections.ts'
+import { selectFaults } from './select-guard.ts'
 
 /** How far below the highest value: a span of time, or of whole numbers. */
 export type Reach = Readonly<{ kind: 'time'; ms: number } | { kind: 'numbers'; count: string }>
@@ -101,9 +104,18 @@ const lines = z
   })
   .describe('Rows of another table that belong to the record, read in the same snapshot.')
 
+const REVIEWED = 'must be the hash that `erpgw check` says, of 64 digits and letters a to f'
+
 export const feed = z.strictObject({
   table: text().optional().describe('Table or view to read, with its schema where needed: sales.orders.'),
   select: text().optional().describe('One SELECT instead of a table, without order and limit.'),
+  reviewed: z
+    .string({ error: REVIEWED })
+    .regex(/^[0-9a-f]{64}$/, { error: REVIEWED })
+    .optional()
+    .describe(
+      'Hash of a select that a person has read, where it does more than is allowed by itself (a function of the ERP). `erpgw check` says it.',
+    ),
   key: columns('Columns that identify a record. They must never be null.'),
   lines: z.array(lines).max(8).default([]).describe('Further tables whose rows are part of the record.'),
   cursor: z.discriminatedUnion('strategy', [watermark, snapshot]).describe('How changes are found.'),
@@ -114,13 +126,18 @@ export type Lines = Feed['lines'][number]
 export type WatermarkCursor = z.output<typeof watermark>
 
 /** What is wrong across several settings of a feed, each with the setting to blame. */
-export function feedFaults(of: Feed): readonly Readonly<{ path: readonly string[]; message: string }>[] {
-  const faults: { path: readonly string[]; message: string }[] = []
+export function feedFaults(of: Feed, connection: Connection | null): readonly FeedFault[] {
+  const faults: FeedFault[] = []
   const fault = (path: readonly string[], message: string) => void faults.push({ path, message })
   if (of.table === undefined && of.select === undefined) fault(['table'], 'either table or select is needed')
   if (of.table !== undefined && of.select !== undefined)
     fault(['select'], 'table and select exclude each other')
-  if (of.select !== undefined) for (const message of selectFaults(of.select)) fault(['select'], message)
+  if (of.select === undefined && of.reviewed !== undefined)
+    fault(['reviewed'], 'belongs to a select; there is none')
+  // What an engine makes of a select, only the engine tells.
+  if (of.select !== undefined && connection !== null)
+    for (const { message, at } of selectFaults(of.select, connection.engine, of.reviewed))
+      faults.push({ path: ['select'], message, offset: at })
   for (const [index, { name, on }] of of.lines.entries()) {
     const place = ['lines', String(index)]
     if (of.lines.findIndex((other) => other.name === name) !== index)
@@ -129,16 +146,5 @@ export function feedFaults(of: Feed): readonly Readonly<{ path: readonly string[
     if (of.cursor.strategy === 'snapshot' && of.lines[index]?.cursor !== undefined)
       fault([...place, 'cursor'], 'a feed that is compared whole needs no cursor for its lines')
   }
-  return faults
-}
-
-/**
- * A first line of defence that catches slips and says so early; what keeps a select harmless is that it only ever runs
- * in a read-only transaction, under an account that should be able to do nothing but read.
- */
-function selectFaults(select: string): readonly string[] {
-  const faults: string[] = []
-  if (!/^\s*(select|with)\b/i.test(select)) faults.push('must begin with SELECT or WITH')
-  if (select.includes(';')) faults.push('must be one statement, without a semicolon')
   return faults
 }

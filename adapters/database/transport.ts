@@ -1,3 +1,5 @@
+import type { SqlEngine } from './sql-tokens.ts'
+
 /**
  * All that the session logic asks of a database, so that the same logic runs over a real server and over one in
  * memory. An implementation throws AdapterErrors and nothing else, and its messages hold no values of rows and no
@@ -39,7 +41,7 @@ export type CursorType = 'instant' | 'local' | 'date' | 'number'
  * `type` is a type's name as a relation's description gives it. Statements begin with SELECT and call what they read `q`.
  */
 export interface Dialect {
-  readonly engine: string
+  readonly engine: SqlEngine
   column(name: string): string
   /** `schema.table`: each part is taken exactly as it is written. */
   table(name: string): string
@@ -97,7 +99,10 @@ export interface Dialect {
    * what a person should know. None for what is no table.
    */
   cursorIndex(table: string, column: string): Statement
-  /** Each gives rows of one text: what a person should know about server, account and table. */
+  /**
+   * Each gives rows of a text: what a person should know about server, account and table. A second column says
+   * `warning` of what is not safe, as an account that may write.
+   */
   advice(
     subject: Readonly<{ table: string; key: readonly string[]; cursor: readonly string[] }> | null,
   ): readonly Statement[]

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { FeedFault } from '../contract.ts'
 import { csvFormat } from '../shared/formats/csv.ts'
 import { duration, integer, path, text } from '../shared/settings.ts'
 
@@ -65,7 +66,7 @@ export const feed = z.strictObject({
 export type Feed = z.output<typeof feed>
 
 /** What is wrong across several settings of a feed, each with the setting to blame. */
-export function feedFaults(of: Feed): readonly Readonly<{ path: readonly string[]; message: string }>[] {
+export function feedFaults(of: Feed): readonly FeedFault[] {
   if (of.content === 'records' || of.key !== undefined) return []
   return [{ path: ['key'], message: `content ${of.content} needs a key, by which a record is known again` }]
 }

@@ -1,4 +1,4 @@
-import type { Traits } from '../../adapters/contract.ts'
+import type { FeedFault, Traits } from '../../adapters/contract.ts'
 import type { Mistake } from '../mapping/mistake.ts'
 import { type ConfigTree, entriesAt, type Path } from './document.ts'
 import { mistakeAtPath } from './issues.ts'
@@ -14,23 +14,33 @@ export function checkFeeds(tree: ConfigTree, adapters: readonly ConfigAdapter[])
     const adapter = adapters.find((candidate) => candidate.kind === kind)
     if (adapter === undefined) return []
     const feeds = ['sources', source, 'feeds']
-    return entriesAt(tree, feeds).flatMap(([name, feed]) => checkFeed(tree, adapter, [...feeds, name], feed))
+    const connection = adapter.connection.safeParse(tree.at(['sources', source, 'connection']))
+    const faultsOf = (feed: Parsed) =>
+      adapter.feedFaults?.(feed, connection.success ? connection.data : null) ?? []
+    return entriesAt(tree, feeds).flatMap(([name, feed]) =>
+      checkFeed(tree, adapter, [...feeds, name], feed, faultsOf),
+    )
   })
 }
+
+type Parsed = Parameters<NonNullable<ConfigAdapter['feedFaults']>>[0]
 
 function checkFeed(
   tree: ConfigTree,
   adapter: ConfigAdapter,
   path: Path,
   written: unknown,
+  faultsOf: (feed: Parsed) => readonly FeedFault[],
 ): readonly Mistake[] {
   if (typeof written !== 'object' || written === null) return []
   const own = Object.entries(written).filter(([key]) => !Object.hasOwn(FEED_KEYS, key))
   const parsed = adapter.feed.safeParse(Object.fromEntries(own))
   if (!parsed.success) return []
-  const faults = (adapter.feedFaults?.(parsed.data) ?? []).map((fault) =>
-    mistakeAtPath(tree, [...path, ...fault.path], 'value', fault.message),
-  )
+  const faults = faultsOf(parsed.data).map((fault) => {
+    const at = [...path, ...fault.path]
+    const mistake = mistakeAtPath(tree, at, 'value', fault.message)
+    return fault.offset === undefined ? mistake : { ...mistake, ...tree.placeInText(at, fault.offset) }
+  })
   const start = tree.at([...path, 'start'])
   if (start === undefined || start === 'all' || startsAnywhere(adapter.traits(parsed.data))) return faults
   return [

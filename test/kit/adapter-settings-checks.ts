@@ -18,7 +18,10 @@ export const SETTINGS_CHECKS: readonly AdapterCheck[] = [
         const parsed = adapter.feed.safeParse(settings)
         faults.push(...issuesOf(parsed))
         if (!parsed.success) continue
-        for (const { message } of adapter.feedFaults?.(parsed.data) ?? [])
+        for (const { message } of adapter.feedFaults?.(
+          parsed.data,
+          adapter.connection.parse(adapter.example.connection),
+        ) ?? [])
           faults.push(`feed ${name} of the example: ${message}`)
         adapter.traits(parsed.data)
       }

@@ -2,6 +2,7 @@ import { createServer } from 'node:net'
 import pg from 'pg'
 import { describe, expect, test } from 'vitest'
 import { adapter } from '../../../adapters/database/adapter.ts'
+import { reviewHash } from '../../../adapters/database/select-guard.ts'
 import type { Transport } from '../../../adapters/database/transport.ts'
 import { createRuntime } from '../../../gateway/node/runtime.ts'
 import { testEdges } from '../../adapters/database/edges.ts'
@@ -207,7 +208,7 @@ function testServer(postgres: Postgres): void {
     await erp.end()
   })
 
-  test('is written to by no select, whatever it calls', async () => {
+  test('is written to by no select, whatever it calls and whoever reviewed it', async () => {
     await using database = await postgres.database()
     const erp = await connected(database.url)
     await erp.query(
@@ -219,7 +220,7 @@ function testServer(postgres: Postgres): void {
       'WITH gone AS (DELETE FROM doc RETURNING no) SELECT no FROM gone',
       'SELECT no FROM doc FOR UPDATE',
     ]) {
-      const reader = createReader(await connectTo(database.url), { select, key: ['no'], cursor: SNAPSHOT })
+      const reader = createReader(await connectTo(database.url), selecting(select))
       await expect(reader.poll(), select).rejects.toMatchObject({ code: 'ADAPTER_CONFIG_INVALID' })
       await reader.session.close()
     }
@@ -231,7 +232,7 @@ function testServer(postgres: Postgres): void {
     await using database = await postgres.database()
     const transport = await connectTo(database.url, { statementTimeout: '200ms' })
     const select = 'SELECT 1 AS no, pg_sleep(30)::text AS slept'
-    const reader = createReader(transport, { select, key: ['no'], cursor: SNAPSHOT })
+    const reader = createReader(transport, selecting(select))
     await expect(reader.poll()).rejects.toMatchObject({ code: 'ADAPTER_TIMEOUT', remedy: 'retry' })
     await reader.session.close()
   })
@@ -239,7 +240,7 @@ function testServer(postgres: Postgres): void {
   test('is let go at once when the gateway stops', async () => {
     await using database = await postgres.database()
     const select = 'SELECT 1 AS no, pg_sleep(30)::text AS slept'
-    const reader = createReader(await connectTo(database.url), { select, key: ['no'], cursor: SNAPSHOT })
+    const reader = createReader(await connectTo(database.url), selecting(select))
     const stop = new AbortController()
     const poll = reader.session.poll('docs', null, stop.signal)[Symbol.asyncIterator]()
     const first = poll.next()
@@ -315,6 +316,11 @@ function testServer(postgres: Postgres): void {
 }
 
 const SNAPSHOT = { strategy: 'snapshot' }
+
+/** A feed of a select that was reviewed, so that it reaches the server whatever it does. */
+function selecting(select: string) {
+  return { select, reviewed: reviewHash(select), key: ['no'], cursor: SNAPSHOT }
+}
 
 async function connected(url: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: url })
