@@ -20,8 +20,9 @@ export async function checkFeeds(
 ): Promise<Check> {
   const asking: Asking = { transport, zone, signal }
   try {
-    const notes: string[] = []
-    for (const statement of transport.dialect.advice(null)) notes.push(...(await textsOf(asking, statement)))
+    const advice: Advice[] = []
+    for (const statement of transport.dialect.advice(null))
+      advice.push(...(await adviceOf(asking, statement)))
     const local: string[] = []
     const faults = new Set<string>()
     for (const [name, feed] of Object.entries(feeds)) {
@@ -30,12 +31,21 @@ export async function checkFeeds(
         faults.add(found)
         continue
       }
-      notes.push(...found.notes.map((note) => `Feed ${name}: ${note}`))
+      advice.push(
+        ...found.advice.map(({ text, isWarning }) => ({ text: `Feed ${name}: ${text}`, isWarning })),
+      )
       local.push(...found.local.map((field) => `${name}.${field}`))
     }
     if (faults.size > 0) return { ok: false, reason: [...faults].join(' ') }
-    notes.push(...(await advised(() => aboutZone(asking, local))))
-    return notes.length === 0 ? { ok: true } : { ok: true, notes }
+    advice.push(...(await advised(() => aboutZone(asking, local))))
+    const texts = (isWarning: boolean) =>
+      advice.filter((one) => one.isWarning === isWarning).map(({ text }) => text)
+    const [warnings, notes] = [texts(true), texts(false)]
+    return {
+      ok: true,
+      ...(warnings.length > 0 ? { warnings } : {}),
+      ...(notes.length > 0 ? { notes } : {}),
+    }
   } catch (error) {
     if (error instanceof AdapterError) return { ok: false, reason: error.message }
     throw error
@@ -63,14 +73,17 @@ export async function identityOf(transport: Transport, signal: AbortSignal): Pro
   return null
 }
 
+/** What a person should know; a warning where something is not safe as it is. */
+type Advice = Readonly<{ text: string; isWarning: boolean }>
+
 type Asking = Readonly<{ transport: Transport; zone: string; signal: AbortSignal }>
 
-/** Notes on a feed, and those of its fields that hold a time without a zone. */
+/** Advice on a feed, and those of its fields that hold a time without a zone. */
 async function checkFeed(
   asking: Asking,
   name: string,
   feed: Feed,
-): Promise<Readonly<{ notes: readonly string[]; local: readonly string[] }>> {
+): Promise<Readonly<{ advice: readonly Advice[]; local: readonly string[] }>> {
   const { transport, signal } = asking
   const { dialect } = transport
   const plan = await inSnapshot(transport, signal, (snapshot) =>
@@ -81,18 +94,18 @@ async function checkFeed(
   const subjects = feed.table === undefined ? [] : [{ table: feed.table, key: feed.key, cursor }]
   for (const { table, key, cursor: own } of feed.lines)
     subjects.push({ table, key, cursor: own?.columns ?? [] })
-  const notes: string[] = []
+  const advice: Advice[] = []
   for (const subject of subjects) {
-    for (const statement of dialect.advice(subject)) notes.push(...(await textsOf(asking, statement)))
+    for (const statement of dialect.advice(subject)) advice.push(...(await adviceOf(asking, statement)))
   }
   for (const stage of stages) {
     const table = stage.lines === null ? feed.table : stage.lines.settings.table
     // What the highest value of a select costs, nobody knows before a poll asks for it.
     if (stage.kind === 'rising' && table !== undefined)
-      notes.push(...(await advised(() => aboutHeight(asking, plan, stage, table))))
+      advice.push(...(await advised(() => aboutHeight(asking, plan, stage, table))))
   }
   const local = Object.entries(plan.fields).filter(([, type]) => dialect.cursorType(type) === 'local')
-  return { notes, local: local.map(([field]) => field) }
+  return { advice, local: local.map(([field]) => field) }
 }
 
 /** Whether the highest cursor value of a table is had at once, and if so, whether it lies in the future. */
@@ -137,18 +150,22 @@ async function aboutZone(asking: Asking, local: readonly string[]): Promise<read
   ]
 }
 
-/** The notes that a statement gives. */
-function textsOf(asking: Asking, statement: Statement): Promise<readonly string[]> {
-  return advised(async () => (await rowsOf(asking, statement)).flatMap((row) => row[0] ?? []))
+/** What a statement of `Dialect.advice` gives. */
+function adviceOf(asking: Asking, statement: Statement): Promise<readonly Advice[]> {
+  return advised(async () =>
+    (await rowsOf(asking, statement)).flatMap(([text, kind]) =>
+      typeof text === 'string' ? [{ text, isWarning: kind === 'warning' }] : [],
+    ),
+  )
 }
 
 /** Where the account may not ask, or the server does not know what is asked, a note says so: no poll needs the answer. */
-async function advised(notes: () => Promise<readonly string[]>): Promise<readonly string[]> {
+async function advised(advice: () => Promise<readonly (Advice | string)[]>): Promise<readonly Advice[]> {
   try {
-    return await notes()
+    return (await advice()).map((one) => (typeof one === 'string' ? { text: one, isWarning: false } : one))
   } catch (error) {
     if (!(error instanceof AdapterError) || error.remedy !== 'fix-config') throw error
-    return [`Advice could not be had: ${error.message}`]
+    return [{ text: `Advice could not be had: ${error.message}`, isWarning: false }]
   }
 }
 

@@ -149,6 +149,7 @@ async function checkSource(
     world.out(`  ${feed.name}: ${feed.mapping}, ${strategyOf(feed)}\n`)
   }
   if (!check.ok) return [true]
+  for (const warning of check.warnings) world.out(`  WARNING: ${sanitise(warning)}\n`)
   for (const note of check.notes) world.out(`  note: ${sanitise(note)}\n`)
   const feeds = Object.entries(check.missing)
   return [false, ...feeds.map(([feed, missing]) => tellMissing(world, `${source.name}.${feed}`, missing))]

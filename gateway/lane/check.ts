@@ -6,7 +6,12 @@ import type { SourceConnection } from './connection.ts'
 
 /** Whether a source can be read, and, by feed, what its mapping reads that the source does not have. */
 export type SourceCheck = Readonly<
-  | { ok: true; notes: readonly string[]; missing: Readonly<Record<string, readonly Mistake[]>> }
+  | {
+      ok: true
+      warnings: readonly string[]
+      notes: readonly string[]
+      missing: Readonly<Record<string, readonly Mistake[]>>
+    }
   | { ok: false; reason: string }
 >
 
@@ -24,7 +29,8 @@ export async function checkSource(
       const mapping = mappings.get(name)
       return [name, mapping === undefined ? [] : missingFields(mapping, fields)]
     })
-    return { ok: true, notes: check.notes ?? [], missing: Object.fromEntries(missing) }
+    const { warnings = [], notes = [] } = check
+    return { ok: true, warnings, notes, missing: Object.fromEntries(missing) }
   } catch (error) {
     if (error instanceof AdapterError) return { ok: false, reason: error.message }
     throw error

@@ -84,7 +84,7 @@ export const postgresDialect: Dialect = {
   cursorIndex,
   advice: (subject) =>
     subject === null
-      ? [ABOUT_SERVER]
+      ? [ABOUT_SERVER, ABOUT_ACCOUNT]
       : [
           writable(subject.table),
           uniqueness(subject.table, subject.key),
@@ -137,11 +137,24 @@ const ABOUT_SERVER: Statement = {
   parameters: [],
 }
 
+/** Of all tables, since a select may read any of them. */
+const ABOUT_ACCOUNT: Statement = {
+  text: `SELECT CASE WHEN current_setting('is_superuser') = 'on' THEN 'The account is a superuser, and may change everything'
+        ELSE 'The account may change tables of this database: ' || min(c.oid::regclass::text)
+          || CASE WHEN count(*) > 1 THEN ' and ' || count(*) - 1 || ' more' ELSE '' END
+      END || '; use one that is granted SELECT and nothing else.', 'warning'
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'v', 'f') AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
+      AND has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
+    HAVING count(*) > 0`,
+  parameters: [],
+}
+
 function writable(table: string): Statement {
   const { parameters, bind } = binding()
   const relation = regclass(table, bind)
   return {
-    text: `SELECT 'The account may change ${literal(table)}; grant it SELECT and nothing else.'
+    text: `SELECT 'The account may change ${literal(table)}; grant it SELECT and nothing else.', 'warning'
       WHERE has_table_privilege(${relation}, 'INSERT') OR has_table_privilege(${relation}, 'UPDATE')
          OR has_table_privilege(${relation}, 'DELETE') OR has_table_privilege(${relation}, 'TRUNCATE')`,
     parameters,

@@ -78,6 +78,36 @@ describeWithService('postgres', 'a hostile select', (postgres) => {
     for (const one of hostile) expect(statements.filter((statement) => statement.includes(one))).toEqual([])
   })
 
+  test('should be refused by the account too: check warns where it may write, whatever the table', async () => {
+    await using database = await postgres.database()
+    const erp = new pg.Client({ connectionString: database.url })
+    await erp.connect()
+    const user = `reader_${database.name}`
+    await erp.query(
+      `CREATE TABLE doc (no int PRIMARY KEY); CREATE TABLE other (no int); CREATE TABLE third (no int);
+       CREATE ROLE ${user} LOGIN PASSWORD 'right'; GRANT SELECT ON doc TO ${user}`,
+    )
+    const url = new URL(database.url)
+    const warnings = async (account: URL) => {
+      const reader = createReader(await connect(account), {
+        select: 'SELECT no FROM doc',
+        key: ['no'],
+        cursor: SNAPSHOT,
+      })
+      const check = await reader.session.check(NEVER)
+      await reader.session.close()
+      return check.ok ? (check.warnings ?? []) : [check.reason]
+    }
+    expect((await warnings(url)).join()).toContain('superuser')
+    url.username = user
+    url.password = 'right'
+    expect(await warnings(url)).toEqual([])
+    await erp.query(`GRANT DELETE ON other, third TO ${user}`)
+    expect((await warnings(url)).join()).toContain('may change tables of this database: other and 1 more;')
+    await erp.query(`DROP OWNED BY ${user}; DROP ROLE ${user}`)
+    await erp.end()
+  })
+
   test('is told from an honest one, which the server takes as it stands', async () => {
     await using database = await postgres.database()
     const erp = new pg.Client({ connectionString: database.url })
