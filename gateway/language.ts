@@ -52,6 +52,7 @@ export function loadLanguage(files: Files, packageFolder: string): Language {
     },
     knowledge: {
       knownEntities: schemas.entities,
+      calendarFolder: join(packageFolder, 'schemas', 'calendars'),
       knownTemplates: (files.list(templateFolder) ?? [])
         .filter((name) => name.endsWith('.yaml'))
         .map((name) => name.slice(0, -'.yaml'.length)),

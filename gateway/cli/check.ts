@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Config, FeedConfig, KafkaLogConfig, SourceConfig } from '../config/model.ts'
+import { CalendarGap, knowsYear } from '../lane/calendar.ts'
 import type { SourceCheck } from '../lane/check.ts'
 import { LogError } from '../log/errors.ts'
 import type { TopicSpec, TopicState } from '../log/port.ts'
@@ -30,6 +31,8 @@ export async function checkAll(world: World, configPath: string): Promise<number
   const configured = readWithoutMappings(world, configPath, true)
   world.out(`✓ config ${sanitise(configured.path)}\n`)
   for (const notice of configured.notices) world.out(`  note: ${sanitise(mistakeText(notice))}\n`)
+  for (const warning of calendarWarnings(configured.config, world.runtime.wall()))
+    world.out(`  WARNING: ${sanitise(warning)}\n`)
   const faults = mappingFaults(configured)
   const failures = [...(await checkLog(world, configured)), ...checkMappings(world, configured, faults)]
   for (const source of Object.values(configured.config.sources)) {
@@ -41,6 +44,21 @@ export async function checkAll(world: World, configPath: string): Promise<number
   const failed = failures.filter((failure) => failure).length
   if (failed === 0) return EXIT.ok
   throw new CommandFailure(`${failed} of ${failures.length + 1} checks failed; each ✗ above says what to do.`)
+}
+
+/** How long before a year begins people are told that a calendar knows nothing of it. */
+const CALENDAR_AHEAD_MS = 60 * 86_400_000
+
+/** Calendars that soon know no more: a source that goes by one stops then. */
+function calendarWarnings({ sources }: Config, now: number): readonly string[] {
+  const years = [now, now + CALENDAR_AHEAD_MS].map((at) => new Date(at).getUTCFullYear())
+  const warnings = Object.values(sources).flatMap(({ name, closures }) => {
+    const calendar = closures?.calendar ?? null
+    const year = years.find((one) => calendar !== null && !knowsYear(calendar, one))
+    if (calendar === null || calendar.freeze === null || year === undefined) return []
+    return [`${new CalendarGap(calendar, year).message} Source ${name} stops at the turn of the year.`]
+  })
+  return [...new Set(warnings)]
 }
 
 /** Whether the log can be opened, and its topics are as they must be. True for each thing that failed. */

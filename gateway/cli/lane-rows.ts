@@ -28,6 +28,7 @@ function lastRun({ lastRun: run }: LaneStatus): string {
 function note(lane: LaneStatus): string {
   if (lane.hold !== null) return `${lane.hold.code}: ${lane.hold.message}`
   if (lane.stopped !== null) return `${lane.stopped.code}: ${lane.stopped.reason}`
+  if (lane.closed !== null) return lane.closed
   if (lane.retry !== null) return `try ${lane.retry.attempt}: ${lane.retry.reason}`
   if (lane.awaits !== null && lane.awaits.ms >= PATIENCE_MS)
     return `has waited ${Math.floor(lane.awaits.ms / 1_000)} s for the source to answer ${lane.awaits.what}`

@@ -1,4 +1,5 @@
 import { dirname, resolve } from 'node:path'
+import type { Calendars } from './calendars.ts'
 import { branchOf, isGroup, type JsonSchema, memberOf } from './json-schema.ts'
 import type {
   Config,
@@ -20,7 +21,12 @@ const DEFAULT_POLL: Schedule = { everyMs: 30_000 }
  * What the file means: paths made absolute, and what is inherited filled in. The input has passed every check, so
  * names it refers to are there; `schema` is that of the whole file and says which settings are paths.
  */
-export function effectiveConfig(input: ConfigInput, folder: string, schema: JsonSchema): Config {
+export function effectiveConfig(
+  input: ConfigInput,
+  folder: string,
+  schema: JsonSchema,
+  calendars: Calendars['calendars'],
+): Config {
   const { companies, people, sources, routes } = input
   return {
     gateway: input.gateway,
@@ -31,6 +37,7 @@ export function effectiveConfig(input: ConfigInput, folder: string, schema: Json
     workersMax: input.workersMax,
     sources: mapValues(sources, (source, name) => ({
       ...sourceConfig(source, name, companies),
+      ...closuresOf(source, calendars),
       connection: withPaths(connectionSchema(schema, source), source.connection, folder),
     })),
     people: mapValues(
@@ -117,6 +124,16 @@ function sourceConfig(
     zone: source.zone ?? zoneOf(source.company, companies) ?? 'UTC',
     feeds: mapValues(source.feeds, (feed, feedName) => feedConfig(feed, feedName, source.poll)),
   }
+}
+
+/** When it is left alone; nothing where it never is. */
+function closuresOf(
+  { calendar, blackout }: SourceInput,
+  calendars: Calendars['calendars'],
+): Pick<SourceConfig, 'closures'> {
+  if (calendar === undefined && blackout === undefined) return {}
+  const of = calendar === undefined ? null : (calendars[calendar] ?? null)
+  return { closures: { calendar: of, blackout: blackout ?? [] } }
 }
 
 function feedConfig(feed: FeedInput, name: string, inherited: Schedule | undefined): FeedConfig {

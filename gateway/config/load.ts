@@ -1,6 +1,7 @@
 import { isAbsolute } from 'node:path'
 import { type Mistake, mistakeText } from '../mapping/mistake.ts'
 import type { Files } from '../ports.ts'
+import { type CalendarSettings, readCalendars } from './calendars.ts'
 import { type ConfigTree, entriesAt, readConfigTree } from './document.ts'
 import { effectiveConfig, folderOf, mappingFolders } from './effective.ts'
 import { checkFeeds } from './feeds.ts'
@@ -8,7 +9,13 @@ import { checkShape, type Shaped } from './issues.ts'
 import { configJsonSchema } from './json-schema.ts'
 import type { Config } from './model.ts'
 import { checkReferences, type Knowledge, type SecretCheck } from './references.ts'
-import { type ConfigAdapter, type ConfigInput, configSchema, foreignSourceSchema } from './schema.ts'
+import {
+  type ConfigAdapter,
+  type ConfigInput,
+  calendarSchema,
+  configSchema,
+  foreignSourceSchema,
+} from './schema.ts'
 import { checkSecrets } from './secrets.ts'
 
 export type LoadOptions = Readonly<{
@@ -48,14 +55,21 @@ export function loadConfig(options: LoadOptions): Loaded | Readonly<{ mistakes: 
   const secrets = options.environmentCheck ? options.secrets : null
   const schema = configJsonSchema(adapters)
   const secretMistakes = checkSecrets(tree, schema, secrets)
+  const folders = { config: folder, bundled: knowledge.calendarFolder }
+  const { calendars, mistakes: calendarMistakes } = readCalendars(
+    tree,
+    calendarSettings(tree),
+    files,
+    folders,
+  )
   const all = withoutEchoes([
     mistakes,
     shaped.mistakes,
-    [...findings.mistakes, ...checkFeeds(tree, adapters), ...secretMistakes],
+    [...findings.mistakes, ...calendarMistakes, ...checkFeeds(tree, adapters), ...secretMistakes],
   ])
   if (shaped.output === null || all.length > 0) return { mistakes: inOrder(all) }
   return {
-    config: effectiveConfig(shaped.output, folder, schema),
+    config: effectiveConfig(shaped.output, folder, schema, calendars),
     notices: inOrder(findings.notices),
     written: tree.value,
     place: tree.place,
@@ -75,6 +89,16 @@ function checkFile(tree: ConfigTree, adapters: readonly ConfigAdapter[]): Shaped
     )
   // The schema is put together from adapters at run time, so its output has no type that the compiler could know.
   return { output: output as ConfigInput | null, mistakes: [...mistakes, ...foreign] }
+}
+
+/** The calendars whose own form is right, whatever else is wrong with the file. */
+function calendarSettings(tree: ConfigTree): CalendarSettings {
+  return Object.fromEntries(
+    entriesAt(tree, ['calendars']).flatMap(([name, written]) => {
+      const parsed = calendarSchema.safeParse(written)
+      return parsed.success ? [[name, parsed.data]] : []
+    }),
+  )
 }
 
 function writtenFolders(tree: ConfigTree): readonly string[] {

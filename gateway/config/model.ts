@@ -52,6 +52,41 @@ export type KafkaAddress = Readonly<{ host: string; port: number }>
 export const KAFKA_CLIENTS = ['kafkajs', 'platformatic'] as const
 export const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const
 
+/** Which days are worked, and when month-end closes. Holds what its table says, so that it needs no file. */
+export type Calendar = Readonly<{
+  name: string
+  zone: string
+  /** 0 is Sunday. */
+  weekend: readonly number[]
+  /** Null: weekends alone. */
+  holidays: HolidayTable | null
+  freeze: Freeze | null
+}>
+
+export type DayKind = 'holiday' | 'workday'
+
+/** Days that are not what their weekday says. */
+export type HolidayTable = Readonly<{
+  /** The file that a person adds a year to; YYYY in it stands for the year. */
+  source: string
+  /** The years that it knows; of others it knows nothing, not even that there is no holiday. */
+  years: readonly number[]
+  /** By `YYYY-MM-DD`. */
+  days: Readonly<Record<string, DayKind>>
+}>
+
+/** From near the end of each month to near the beginning of the next, in the calendar's zone. */
+export type Freeze = Readonly<{ from: FreezeEdge; to: FreezeEdge }>
+
+/** `workdays`: that many after (before, if negative) the last workday of a month, or the first of the next. */
+export type FreezeEdge = Readonly<{ workdays: number; minute: number }>
+
+/** A time of the day on some weekdays (0 is Sunday), in minutes; one that ends before it begins ends on the next day. */
+export type DailyWindow = Readonly<{ days: readonly number[]; from: number; to: number }>
+
+/** When a source is left alone. */
+export type Closures = Readonly<{ calendar: Calendar | null; blackout: readonly DailyWindow[] }>
+
 /** `every`: ms between the ends of polls. `at`: a cron line in the zone of the source. */
 export type Schedule = Readonly<{ everyMs: number } | { at: string }>
 
@@ -65,6 +100,8 @@ export type SourceConfig = Readonly<{
   zone: string
   /** Parsed by the adapter's own schema. */
   connection: unknown
+  /** Absent: it may be read at any time. */
+  closures?: Closures
   feeds: Readonly<Record<string, FeedConfig>>
 }>
 

@@ -8,6 +8,8 @@ export type Knowledge = Readonly<{
   knownEntities: readonly string[]
   /** Names of the message templates; null where nobody says, then they are not checked. */
   knownTemplates: readonly string[] | null
+  /** Absolute path of the bundled calendars, a file for each year of each: `CN-2026.csv`. */
+  calendarFolder: string
   /** Names of the mappings in these folders and of the built-in ones, for suggestions. */
   knownMappings(folders: readonly string[]): readonly string[]
   /** The entity that a mapping makes, or null where there is no such mapping. Folders are absolute, first wins. */

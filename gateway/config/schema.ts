@@ -5,10 +5,12 @@ import { LANGUAGES } from '../dingtalk/figures.ts'
 import { ORIGINS } from '../event.ts'
 import { logSettings } from './log-settings.ts'
 import {
+  blackout,
   companyCode,
   currency,
   destination,
   entityActions,
+  freeze,
   fuses,
   group,
   mappingName,
@@ -17,6 +19,7 @@ import {
   start,
   sweepSchedule,
   textOrReference,
+  weekend,
   zoneName,
 } from './settings.ts'
 
@@ -88,6 +91,12 @@ function sourceKeys<Connection extends z.ZodType, Feed extends z.ZodType>(
       .describe('What a date-time without zone means here; else that of the company.'),
     connection: connection.describe('How it is reached.'),
     poll: schedule().optional().describe('When its feeds are read, unless they say otherwise.'),
+    calendar: name()
+      .optional()
+      .describe('A calendar of calendars: nothing is read while its month-end freezes.'),
+    blackout: blackout()
+      .optional()
+      .describe('Times of the day in which nothing is read, in the zone of the source.'),
     feeds: named(feed, 'feed').describe(
       'What is read, each with a cursor of its own. The name is an identity.',
     ),
@@ -181,6 +190,21 @@ const roleLine = z.strictObject({
   people: z.array(text()).min(1).describe('Persons, by their names under people.'),
 })
 
+/** A calendar as it is written. */
+export const calendarSchema = z.strictObject({
+  extends: name().optional().describe('Another calendar, whose settings hold where this one says nothing.'),
+  weekend: weekend().optional().describe('Weekdays that are not worked; else sat and sun.'),
+  holidays: text()
+    .optional()
+    .describe(
+      'A table of the box (CN with its working weekends, HK, HK-statutory, VN, TW), or a file of date,kind,name, relative to this file. Absent: weekends alone.',
+    ),
+  zone: zoneName().optional().describe('Where its days begin.'),
+  freeze: freeze().optional().describe('Month-end, when sources with this calendar are not read.'),
+})
+
+export type CalendarInput = z.output<typeof calendarSchema>
+
 const HOUSE = {
   gateway: name().prefault('erpgw').describe('Name of this gateway. Two on one Kafka need two names.'),
   companies: z
@@ -203,6 +227,9 @@ const HOUSE = {
   workersMax: integer({ min: 1, max: 256 })
     .prefault('16')
     .describe('Threads for sources; beyond it, sources share one.'),
+  calendars: named(calendarSchema, 'calendar')
+    .prefault({})
+    .describe('Which days are worked, by the name that sources give.'),
   people: named(
     z.strictObject({
       dingtalk: text().describe('userId in DingTalk.'),

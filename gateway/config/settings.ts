@@ -3,7 +3,15 @@ import { z } from 'zod'
 import { duration, percent, text, zone } from '../../adapters/shared/settings.ts'
 import { ACTIONS, type Action } from '../event.ts'
 import { suggestion } from '../mapping/mistake.ts'
-import type { Destination, Fuse, GroupConfig, RouteConfig, Schedule } from './model.ts'
+import type {
+  DailyWindow,
+  Destination,
+  FreezeEdge,
+  Fuse,
+  GroupConfig,
+  RouteConfig,
+  Schedule,
+} from './model.ts'
 
 /** Building blocks of the gateway's own settings, where those that adapters share are not enough. */
 
@@ -102,6 +110,96 @@ function cron(): z.ZodType<string, string> {
       }
     })
     .meta({ examples: ['0 2 * * *'] })
+}
+
+const WEEKDAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const
+type Weekday = (typeof WEEKDAYS)[number]
+
+/** `[sat, sun]`. */
+export function weekend() {
+  return z
+    .array(z.enum(WEEKDAYS))
+    .max(6, { error: 'must leave a day to work' })
+    .transform((days) => days.map((day) => WEEKDAYS.indexOf(day)))
+}
+
+/** `{ from: "last-workday 18:00", to: "first-workday 12:00" }`, each moved by whole workdays: `last-workday-1 18:00`. */
+export function freeze() {
+  return z.strictObject({
+    from: freezeEdge('last-workday').describe('When it begins, near the end of each month.'),
+    to: freezeEdge('first-workday').describe('When it ends, near the beginning of the next month.'),
+  })
+}
+
+function freezeEdge(day: 'last-workday' | 'first-workday') {
+  const wanted = `must be like "${day} 18:00", or "${day}-1 18:00" a workday before it`
+  return z
+    .string({ error: wanted })
+    .transform((written, context): FreezeEdge => {
+      const match = /^((?:last|first)-workday)([+-][1-9])? (\d\d:\d\d)$/.exec(written)
+      const minute = minuteOf(match?.[3] ?? '')
+      if (match?.[1] !== day || minute === null) return refuse(context, `${wanted}, not "${written}"`)
+      return { workdays: Number(match[2] ?? 0), minute }
+    })
+    .meta({ pattern: `^${day}([+-][1-9])? [0-2][0-9]:[0-5][0-9]$`, examples: [`${day} 18:00`] })
+}
+
+/** `["22:00-06:00", "mon-fri 08:30-09:30", "sun 00:00-24:00"]`; some minute of the week must be left. */
+export function blackout() {
+  return z
+    .array(dailyWindow())
+    .min(1)
+    .max(50)
+    .check(({ value, issues }) => {
+      const minutes = new Set(value.flatMap(minutesOfWeek))
+      if (minutes.size < 7 * DAY_MINUTES) return
+      issues.push({ code: 'custom', input: value, message: 'must leave some time of the week to read in' })
+    })
+}
+
+function dailyWindow() {
+  const wanted = 'must be like 22:00-06:00, or mon-fri 08:30-09:30'
+  const day = WEEKDAYS.join('|')
+  return z
+    .string({ error: wanted })
+    .transform((written, context): DailyWindow => {
+      const pattern = new RegExp(`^(?:(${day})(?:-(${day}))? )?(\\d\\d:\\d\\d)-(\\d\\d:\\d\\d)$`)
+      const [whole, first, last = first, begins = '', ends = ''] = pattern.exec(written) ?? []
+      const [firstDay, lastDay] = [first, last].map((name) => WEEKDAYS.find((known) => known === name))
+      const [from, to] = [minuteOf(begins), minuteOf(ends)]
+      if (whole === undefined || from === null || to === null)
+        return refuse(context, `${wanted}, not "${written}"`)
+      if (from === to || from === DAY_MINUTES)
+        return refuse(context, `must have a beginning before its end; all day is 00:00-24:00`)
+      return { days: daysBetween(firstDay, lastDay), from, to }
+    })
+    .meta({
+      pattern: `^((${day})(-(${day}))? )?[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$`,
+      examples: ['22:00-06:00', 'mon-fri 08:30-09:30'],
+    })
+}
+
+const DAY_MINUTES = 1_440
+
+/** Of `HH:MM`; 24:00 is the end of a day. */
+function minuteOf(time: string): number | null {
+  const [hour = Number.NaN, minute = Number.NaN] = time.split(':').map(Number)
+  const at = hour * 60 + minute
+  return minute < 60 && at <= DAY_MINUTES ? at : null
+}
+
+/** From one weekday to another, over the weekend where the second comes before the first; every day where none is given. */
+function daysBetween(first: Weekday | undefined, last: Weekday | undefined): readonly number[] {
+  if (first === undefined || last === undefined) return [0, 1, 2, 3, 4, 5, 6]
+  const [from, to] = [WEEKDAYS.indexOf(first), WEEKDAYS.indexOf(last)]
+  return Array.from({ length: ((to - from + 7) % 7) + 1 }, (_, index) => (from + index) % 7)
+}
+
+function minutesOfWeek({ days, from, to }: DailyWindow): readonly number[] {
+  const length = (to - from + DAY_MINUTES) % DAY_MINUTES || DAY_MINUTES
+  return days.flatMap((day) =>
+    Array.from({ length }, (_, index) => (day * DAY_MINUTES + from + index) % (7 * DAY_MINUTES)),
+  )
 }
 
 /** `all`, `now`, or `since <value>` of the feed's first cursor column. */

@@ -1,6 +1,7 @@
 import { AdapterError } from '../../adapters/errors.ts'
 import { LogError } from '../log/errors.ts'
 import { ProjectionError } from '../ports.ts'
+import { CalendarGap } from './calendar.ts'
 import { HOLDS, type HoldCode } from './cursor-record.ts'
 import { LaneStop } from './lane-stop.ts'
 
@@ -29,7 +30,7 @@ export function verdictOn(error: unknown, attempt: number, chance: number): Verd
     return { kind: 'retry', afterMs: waitMs(attempt, chance), reopen: true, reason: error.message }
   }
   const reason = error instanceof Error ? error.message : String(error)
-  return { kind: 'stop', code: 'BUG', reason }
+  return { kind: 'stop', code: error instanceof CalendarGap ? 'CALENDAR_YEAR_MISSING' : 'BUG', reason }
 }
 
 function onLogError(error: LogError, attempt: number, chance: number): Verdict {

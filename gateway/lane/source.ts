@@ -96,7 +96,7 @@ export class Source {
     this.#supervisors = new Map(
       Object.values(options.source.feeds).map((feed) => {
         const lane = new Lane(laneOptions(options, feed))
-        return [feed.name, new LaneSupervisor(lane, this.#connection, options.source.zone)]
+        return [feed.name, new LaneSupervisor(lane, this.#connection, options.source)]
       }),
     )
     const { zone } = options.source

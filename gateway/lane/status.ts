@@ -22,6 +22,8 @@ export type Progress = Readonly<{
   retry: Readonly<{ attempt: number; reason: string; afterMs: number }> | null
   /** Which answer of the source the run under way waits for, and how long already. */
   awaits: Readonly<{ what: string; ms: number }> | null
+  /** Why the source is left alone and until when, for people; null where it is not. */
+  closed: string | null
   lastRun: Readonly<{
     at: string
     tookMs: number

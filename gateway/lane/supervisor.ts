@@ -1,5 +1,7 @@
+import type { SourceConfig } from '../config/model.ts'
 import { isAbort } from '../runtime.ts'
 import { type Bell, createBell } from './bell.ts'
+import { type ClosedAt, closuresOf } from './closures.ts'
 import type { SourceConnection } from './connection.ts'
 import type { Lane, RunResult } from './lane.ts'
 import { LaneStop } from './lane-stop.ts'
@@ -14,6 +16,9 @@ const LET_IN_MS = 300
 /** How often a lane that runs once tries again before it gives up. */
 const ONCE_TRIES_MAX = 5
 
+/** How often a lane looks whether its source is still to be left alone. */
+const CLOSED_LOOK_MS = 60_000
+
 type Job = Readonly<{ run: (signal: AbortSignal) => Promise<unknown>; done: (error: unknown) => void }>
 
 /**
@@ -24,12 +29,14 @@ export class LaneSupervisor {
   readonly lane: Lane
   readonly #connection: SourceConnection
   readonly #zone: string
+  readonly #closedAt: ClosedAt
   readonly #bell: Bell
   readonly #jobs: Job[] = []
   #state: LaneState = 'starting'
   #stopped: Extract<Verdict, { kind: 'stop' }> | null = null
   #retry: Progress['retry'] = null
   #lastRun: Progress['lastRun'] = null
+  #closed: Progress['closed'] = null
   #attempts = 0
   #isEnded = false
   /** Cuts the run under way short, so that it lets a verb in; null between runs. */
@@ -37,10 +44,15 @@ export class LaneSupervisor {
   /** On the monotonic clock, in ms. */
   #dueAt = 0
 
-  constructor(lane: Lane, connection: SourceConnection, zone: string) {
+  constructor(
+    lane: Lane,
+    connection: SourceConnection,
+    { zone, closures }: Pick<SourceConfig, 'zone' | 'closures'>,
+  ) {
     this.lane = lane
     this.#connection = connection
     this.#zone = zone
+    this.#closedAt = closuresOf(closures, zone)
     this.#bell = createBell(lane.options.ports.runtime)
   }
 
@@ -50,6 +62,7 @@ export class LaneSupervisor {
       stopped: this.#stopped,
       retry: this.#retry,
       awaits: this.#state === 'running' ? this.#connection.awaits() : null,
+      closed: this.#closed,
       lastRun: this.#lastRun,
     })
   }
@@ -189,9 +202,10 @@ export class LaneSupervisor {
         await this.lane.open(signal)
       }
       const waitMs = this.#waitMs()
-      if (waitMs === null) return
+      if (waitMs === null || this.#isClosed()) return
       this.#state = 'running'
-      const isAsked = () => this.#jobs.length > 0
+      // A run that a closing time meets ends at its next batch, and goes on there afterwards.
+      const isAsked = () => this.#jobs.length > 0 || this.#closedAt(this.#wallMs()) !== null
       const result = await this.lane.run(this.#connection, signal, { isAsked, signal: cut.signal })
       this.#succeeded(result, started)
     } catch (error) {
@@ -200,6 +214,18 @@ export class LaneSupervisor {
     } finally {
       this.#cut = null
     }
+  }
+
+  /** Whether the source is left alone now; then the lane waits. */
+  #isClosed(): boolean {
+    const now = this.#wallMs()
+    const closed = this.#closedAt(now)
+    this.#closed = closed === null ? null : closed.text
+    if (closed === null) return false
+    this.#state = 'waiting'
+    // The wall clock may step meanwhile, and is asked again.
+    this.#dueAt = this.#nowMs() + Math.min(closed.untilMs - now, CLOSED_LOOK_MS)
+    return true
   }
 
   #succeeded(result: RunResult, started: number): void {
@@ -283,6 +309,10 @@ export class LaneSupervisor {
     this.#isEnded = true
     for (const job of this.#jobs.splice(0)) job.done(new VerbRefused('The gateway is stopping.'))
     await this.lane.close()
+  }
+
+  #wallMs(): number {
+    return this.lane.options.ports.runtime.wall()
   }
 
   #nowMs(): number {

@@ -14,6 +14,8 @@ export type Zone = Readonly<{
    * gap from 02:00 to 03:00 is 03:30.
    */
   resolve(localSeconds: number): Readonly<{ epochSeconds: number; offsetSeconds: number }>
+  /** The zone's offset at an instant. */
+  offsetAt(epochSeconds: number): number
 }>
 
 /** The zone of an IANA name, or null when this runtime does not know it. */
@@ -23,6 +25,7 @@ export function createZone(name: string): Zone | null {
   const quietDays = new Map<number, number | null>()
   return {
     name,
+    offsetAt,
     resolve(localSeconds) {
       const day = Math.floor(localSeconds / DAY_SECONDS)
       let quiet = quietDays.get(day)

@@ -69,3 +69,39 @@ test('mistakes in every mapping are told at once, and what does not need them is
   expect(both.code).toBe(2)
   expect(both.err).toMatch(/payment\.yaml[\s\S]*partner\.yaml/)
 })
+
+test('what is not safe is told as a warning, and so is a calendar that soon knows no more', async () => {
+  const days = Array.from({ length: 2 }, (_, index) => `${2024 + index}-01-01,holiday,New Year`)
+  const site = siteOf({})
+  const { code, out } = await erpgwIn(
+    {
+      folder: site.folder,
+      files: {
+        ...site.files,
+        read(path) {
+          if (path === '/site/days.csv') return `date,kind,name\n${days.join('\n')}\n`
+          const text = site.files.read(path)
+          if (path !== '/site/gateway.yaml' || text === null) return text
+          const freeze = '{ from: "last-workday 18:00", to: "first-workday 12:00" }'
+          const own = `calendars:\n  own: { holidays: ./days.csv, zone: UTC, freeze: ${freeze} }\n`
+          return `${own}${text}`.replace('    zone: UTC\n', '    zone: UTC\n    calendar: own\n')
+        },
+      },
+      inspect: (() => ({
+        close: async () => undefined,
+        request: async () => ({
+          ok: true,
+          warnings: ['The account may write.'],
+          notes: ['All is new.'],
+          missing: {},
+        }),
+      })) as unknown as World['inspect'],
+    },
+    'check',
+  )
+  expect(out).toContain(
+    '  WARNING: The calendar own knows no official days of 2026. Add them to /site/days.csv',
+  )
+  expect(out).toContain('  WARNING: The account may write.\n  note: All is new.\n')
+  expect(code).toBe(0)
+})

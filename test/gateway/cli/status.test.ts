@@ -43,7 +43,7 @@ test('status tells how long a source has been waited for, once that is long [P6 
         lineage: null,
       },
       ...{ stopped: null, retry: null, lastRun: null, progress: null, hold: null, rows: null },
-      ...{ isRemapPending: false, isRemapping: false, awaits: { what: 'poll', ms } },
+      ...{ isRemapPending: false, isRemapping: false, awaits: { what: 'poll', ms }, closed: null },
     }
     const sources = [{ source: 'erp', restarts: 0, lanes: [lane], trouble: null }]
     return (await status(null, { sources })).out

@@ -131,7 +131,7 @@ test('a config with five mistakes reports five mistakes, in the order of the fil
   expect(mistakesOf(bad)).toEqual([
     'gateway.yaml:4:50 companies.1000.currency: must be a currency code of three capital letters, like CNY',
     'gateway.yaml:11:14 sources.k3.company: there is no company "002" (did you mean "001"?)',
-    'gateway.yaml:13:5 sources.k3.pol: is not a known key (did you mean "poll"?); allowed: kind, system, company, zone, connection, poll, feeds',
+    'gateway.yaml:13:5 sources.k3.pol: is not a known key (did you mean "poll"?); allowed: kind, system, company, zone, connection, poll, calendar, blackout, feeds',
     'gateway.yaml:18:14 sources.k3.feeds.payments.key: must be a list, [a, b] or lines that begin with a hyphen, not text',
     'gateway.yaml:39:34 routes.payment-approved.when: no field "WRONG" in payment',
   ])

@@ -7,13 +7,13 @@ describe('says of one slip where it is, what is wrong, and what is near', () => 
       'an unknown section',
       'gateway: trading',
       'gatway: trading',
-      '1:1 gatway: is not a known key (did you mean "gateway"?); allowed: gateway, companies, data, log, mappings, workersMax, people, roles, dingtalk, routes, sources',
+      '1:1 gatway: is not a known key (did you mean "gateway"?); allowed: gateway, companies, data, log, mappings, workersMax, calendars, people, roles, dingtalk, routes, sources',
     ],
     [
       'a section of a later version',
       'data: ./data',
       'queries: {}',
-      '5:1 queries: is not a known key (valid: companies, data, dingtalk, gateway, log, mappings, people, roles, routes, sources, workersMax)',
+      '5:1 queries: is not a known key (valid: calendars, companies, data, dingtalk, gateway, log, mappings, people, roles, routes, sources, workersMax)',
     ],
     [
       'a missing key',

@@ -81,6 +81,7 @@ const MAPPINGS: Readonly<Record<string, string>> = {
 
 /** Three entities, three mappings, and conditions in which the word WRONG is wrong. */
 export const knowledge: Knowledge = {
+  calendarFolder: '/schemas/calendars',
   knownEntities: ['payment', 'purchase-order', 'stock-level'],
   knownTemplates: ['payment-approved', 'stock-low'],
   knownMappings: () => Object.keys(MAPPINGS),
