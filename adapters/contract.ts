@@ -149,7 +149,9 @@ export interface Sweep {
     feed: string,
     part: Readonly<{ buckets: number; wanted: readonly number[]; after: string | null; rowsMax: number }>,
     signal: AbortSignal,
-  ): Promise<Readonly<{ keys: readonly Readonly<{ key: string; fingerprint: string }>[]; next: string | null }>>
+  ): Promise<
+    Readonly<{ keys: readonly Readonly<{ key: string; fingerprint: string }>[]; next: string | null }>
+  >
 }
 
 export type BucketSum = Readonly<{ bucket: number; count: number; sum: bigint }>

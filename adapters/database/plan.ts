@@ -147,7 +147,10 @@ export function columnsOf(
   alias = 'q',
 ): readonly Readonly<{ column: string; text: string }>[] {
   const texts = selected(dialect, relation, places, alias)
-  return listed(dialect, relation, places, alias).map((column, index) => ({ column, text: texts[index] ?? column }))
+  return listed(dialect, relation, places, alias).map((column, index) => ({
+    column,
+    text: texts[index] ?? column,
+  }))
 }
 
 /** `q."a", q."b"`: always qualified, since an output column of the same name would be sorted as text. */
