@@ -26,7 +26,7 @@ export async function benchLateCommit(
     print(
       `\n${WRITERS} writers, ${changes} changes, transactions up to ${WINDOW_MS / 1_000} s late, seed ${seed}`,
     )
-    const run = await runLate({ databaseUrl, changes, windowMs: WINDOW_MS, seed, print })
+    const run = await runLate({ databaseUrl, changes, windowMs: WINDOW_MS, behindMs: 10_000, seed, print })
     print(`\n${lateTable(run)}`)
     return tellPromises(run, print)
   } finally {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -36,12 +36,14 @@ export type LateRunOptions = Readonly<{
   changes: number
   /** Transactions are late by up to this. */
   windowMs: number
+  /** How far the gateway may be behind on a machine that does this, the writing, and whatever else. */
+  behindMs: number
   seed: string
   print(line: string): void
 }>
 
-/** Beside a poll: what the gateway takes on a machine that does this and the writing. */
-const SLACK_MS = 5_000
+/** How long nothing more must come until polls are through. */
+const QUIET_MS = 5_000
 
 /** Lets writers loose on a table that five feeds and a naive poller follow, and judges what each of them has seen. */
 export async function runLate(options: LateRunOptions): Promise<LateRun> {
@@ -57,13 +59,16 @@ export async function runLate(options: LateRunOptions): Promise<LateRun> {
   const gateway = installation(folder, files, { LATE_PASSWORD: 'read' })
   const running = gateway.start(['run'])
   try {
+    // A version that was overwritten while the gateway was still starting would prove nothing.
+    await world.write(1)
+    await untilQuiet(folder, POLL_MS, LATE_FEEDS.length)
     const naive = await startNaive(databaseUrl)
     const changes = await world.write(options.changes)
-    print(`${changes} changes are committed; polls are given ${(wideEveryMs(windowMs) + SLACK_MS) / 1_000} s`)
-    await sleep(wideEveryMs(windowMs) + SLACK_MS + 2 * POLL_MS)
+    print(`${changes} changes are committed; polls are given time`)
+    await untilQuiet(folder, wideEveryMs(windowMs) + QUIET_MS)
     const seen = await naive.stop()
     const truth = await readTruth(databaseUrl)
-    const currentMs = POLL_MS + wideEveryMs(windowMs) + SLACK_MS
+    const currentMs = POLL_MS + wideEveryMs(windowMs) + options.behindMs
     const polled = await verdicts(folder, truth, { isSwept: false, currentMs })
     const statements = new Map<string, Statement>()
     for (const { name, isSwept } of LATE_FEEDS) {
@@ -98,6 +103,32 @@ export async function runLate(options: LateRunOptions): Promise<LateRun> {
     await world.close()
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+/** Waits until there are so many events and no more for so long: a machine that does all this may be behind. */
+async function untilQuiet(folder: string, quietMs: number, least = 0): Promise<void> {
+  let events = -1
+  let since = performance.now()
+  for (let looks = 0; looks < QUIET_LOOKS_MAX && performance.now() - since < quietMs; looks += 1) {
+    const now = existsSync(join(folder, 'data', 'log')) ? await endsOf(folder) : 0
+    if (now !== events || now < least) since = performance.now()
+    events = now
+    await sleep(1_000)
+  }
+}
+
+const QUIET_LOOKS_MAX = 600
+
+async function endsOf(folder: string): Promise<number> {
+  const reader = EMBEDDED.open(join(folder, 'data'))
+  let sum = 0
+  for (const { name, partitions } of await reader.topics()) {
+    if (!name.startsWith('erp.')) continue
+    for (let partition = 0; partition < partitions; partition += 1)
+      sum += await reader.end({ topic: name, partition }, new AbortController().signal)
+  }
+  await reader.close()
+  return sum
 }
 
 async function verdicts(

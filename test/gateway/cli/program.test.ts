@@ -16,7 +16,7 @@ test('has the verbs that it is known for', async () => {
   expect(names).toEqual(
     [
       ...['check', 'decide', 'events', 'explain', 'init', 'pause', 'preview', 'rejects', 'rejects retry'],
-      ...['remap', 'resume', 'resync', 'run', 'status'],
+      ...['reconcile', 'remap', 'resume', 'resync', 'run', 'status'],
     ].sort(),
   )
 })
