@@ -3,6 +3,7 @@ import { benchIsolation } from './bench/isolation.ts'
 import { benchLane, costTable } from './bench/lane.ts'
 import { benchLateCommit } from './bench/late-commit.ts'
 import { benchLog } from './bench/log.ts'
+import { benchPolls } from './bench/polls.ts'
 import { benchProjection, projectionTable } from './bench/projection.ts'
 import { benchSource, sourceTable } from './bench/source.ts'
 
@@ -19,6 +20,8 @@ const USAGE = `Usage:
   npm run bench -- late-commit [--changes 200000] [--full] [--seed 1]
                                                           what polls and sweeps lose of a busy table, beside a naive
                                                           poller; has promises. --full: five times as many changes
+  npm run bench -- polls [--rows 1000000] [--full]        idle polls, latency, overlap and comparisons; has goals. --full:
+                                                          ten million rows
   npm run bench -- source [--rows 100000]                 CPU time of a whole source, with a log that only counts
   npm run bench -- lane [--rows 40000]                    CPU time of a lane by what it does with a row
   npm run bench -- projection [--rows 1000000] [--random] CPU time, memory and bytes of a row of a projection on disk`
@@ -42,6 +45,7 @@ const BENCHES: Readonly<Record<string, () => Promise<boolean> | boolean>> = {
       String(option('seed', 1)),
       print,
     ),
+  polls: () => benchPolls(option('rows', 1_000_000) * (rest.includes('--full') ? 10 : 1), print),
   async source() {
     for (const order of ['ascending', 'random'] as const) {
       print(`${sourceTable(await benchSource(option('rows', 100_000), order))}\n`)

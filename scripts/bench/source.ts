@@ -98,6 +98,19 @@ function microsSince(before: NodeJS.CpuUsage): number {
 
 /** One complete run of the source, as a worker thread does it. */
 async function runOnce(url: string, log: Log, projections: Projections): Promise<void> {
+  const { source, failures } = benchedSource(url, log, projections, new AbortController().signal)
+  await source.run('once')
+  if (failures.length > 0) throw new Error(failures.join('\n'))
+}
+
+/** A source of the bench's payments; what it complains of is gathered. */
+export function benchedSource(
+  url: string,
+  log: Log,
+  projections: Projections,
+  signal: AbortSignal,
+  of: Polling = {},
+): Readonly<{ source: Source; failures: readonly string[] }> {
   const failures: string[] = []
   const fail = (message: string, fields: object = {}) =>
     void failures.push(`${message} ${JSON.stringify(fields)}`)
@@ -108,15 +121,16 @@ async function runOnce(url: string, log: Log, projections: Projections): Promise
     secrets: { read: () => decodeURIComponent(new URL(url).password) },
     names: { resolve: async () => new URL(url).hostname },
   }
-  const source = new Source({ ...sourceOf(url), ports }, new AbortController().signal)
-  await source.run('once')
-  if (failures.length > 0) throw new Error(failures.join('\n'))
+  return { source: new Source({ ...sourceOf(url, of), ports }, signal), failures }
 }
+
+/** How the bench's payments are polled, where not as usual. */
+export type Polling = Readonly<{ everyMs?: number; overlap?: unknown }>
 
 const COMPANY = '001'
 const ZONE = 'Asia/Hong_Kong'
 
-function sourceOf(url: string): Omit<SourceOptions, 'ports'> {
+function sourceOf(url: string, { everyMs = 1_000, overlap = '10s' }: Polling): Omit<SourceOptions, 'ports'> {
   const adapter = adapterOf('database')
   if (adapter === null) throw new Error('There is no adapter for databases.')
   const { hostname, port, pathname, username } = new URL(url)
@@ -126,7 +140,7 @@ function sourceOf(url: string): Omit<SourceOptions, 'ports'> {
   })
   const feed = adapter.feed.parse({
     ...{ table: 'payment', key: ['payment_no'] },
-    cursor: { strategy: 'watermark', columns: ['updated_at'], overlap: '10s' },
+    cursor: { strategy: 'watermark', columns: ['updated_at'], overlap },
   })
   const source: SourceConfig = {
     ...{ name: 'erp', kind: 'database', system: 'bench', company: COMPANY, zone: ZONE, connection },
@@ -137,7 +151,7 @@ function sourceOf(url: string): Omit<SourceOptions, 'ports'> {
           mapping: 'bench/payment',
           start: 'all',
           sweep: null,
-          poll: { everyMs: 1_000 },
+          poll: { everyMs },
           adapter: feed,
         },
         fuse: { deleted: null, changed: null, created: null, rejected: { atLeast: 5, percent: 1 } },
@@ -155,7 +169,7 @@ function sourceOf(url: string): Omit<SourceOptions, 'ports'> {
 }
 
 /** A log of one partition that keeps nothing of what it is given but its size. */
-function countingLog(spend: (micros: number) => void) {
+export function countingLog(spend: (micros: number) => void, onEvent: () => void = () => undefined) {
   let [events, bytes] = [0, 0]
   const ends = new Map<string, number>()
   const place = (topic: string): Placed => {
@@ -169,6 +183,7 @@ function countingLog(spend: (micros: number) => void) {
       const placed = records.map(({ topic, value }) => {
         if (topic.startsWith('erp.')) {
           events += 1
+          onEvent()
           bytes += value?.byteLength ?? 0
         }
         return place(topic)
