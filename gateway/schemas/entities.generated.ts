@@ -8,6 +8,126 @@ export type Company = Readonly<{
   name?: string | null
 }>
 
+/** Whether a person works for the company. */
+export type EmployeeStatus = Readonly<{
+  /** The house code, from a closed list. */
+  code: 'active' | 'inactive'
+  /** The code or codes as the ERP stores them. */
+  raw?: string | null
+}>
+
+/** A plant, a warehouse or another unit of the company. */
+export type Org = Readonly<{
+  /** As people write it. */
+  code: string
+  /** As the ERP stores it, leading zeros included. */
+  raw?: string | null
+  /** What people call it. */
+  name?: string | null
+}>
+
+/** A business date, YYYY-MM-DD: a day in the calendar of the company, in no time zone. */
+export type DateText = string
+
+/** An instant, RFC 3339 with its offset: 2026-10-01T08:15:02+08:00. */
+export type DateTime = string
+
+/** A file that the ERP keeps with the record. */
+export type Attachment = Readonly<{
+  /** File name. */
+  name?: string | null
+  /** Media type or file extension. */
+  type?: string | null
+  /** Where the ERP keeps it: its own document or object number. */
+  ref: string
+}>
+
+/** A person who works for the company, and their user in the ERP. Key: number. */
+export type EmployeeData = Readonly<{
+  company: Company
+  /** The personnel number as people write it. */
+  number: string
+  /** The personnel number as the ERP stores it, leading zeros included. */
+  raw?: string | null
+  /** Whether the person works for the company. */
+  status?: EmployeeStatus | null
+  /** The name in the language of the ERP. */
+  name: string
+  /** The name by language, BCP 47: vi, zh-CN, zh-HK, en. */
+  names?: Readonly<Record<string, string>> | null
+  /** The user code by which documents of the ERP name the person. */
+  erpUser?: string | null
+  /** The department. */
+  department?: Org | null
+  /** The plant where the person works. */
+  plant?: Org | null
+  /** What the person does, as the ERP says. */
+  position?: string | null
+  /** The personnel number of the superior. */
+  manager?: string | null
+  /** Mobile number. */
+  mobile?: string | null
+  /** E-mail address. */
+  email?: string | null
+  /** The first day at work. */
+  validFrom?: DateText | null
+  /** The last day at work. */
+  validTo?: DateText | null
+  /** When the record was created. */
+  createdAt?: DateTime | null
+  createdBy?: string | null
+  /** When the record was last changed, as the ERP says. Not part of the content. */
+  changedAt?: DateTime | null
+  changedBy?: string | null
+  /**
+   * The key columns of the record as the ERP stores them, by the names of the ERP. The gateway adds
+   * them.
+   */
+  erpKeys: Readonly<Record<string, string | null>>
+  externalRef?: string | null
+  /** Files that the ERP keeps with the record. */
+  attachments?: readonly Attachment[] | null
+}>
+
+/** Where a goods receipt stands. */
+export type GoodsReceiptStatus = Readonly<{
+  /** The house code, from a closed list. */
+  code: 'draft' | 'pending' | 'posted' | 'reversed' | 'cancelled'
+  /** The code or codes as the ERP stores them. */
+  raw?: string | null
+}>
+
+/** A supplier, customer or other partner as documents name it. */
+export type Party = Readonly<{
+  /** The partner number as people write it. */
+  code: string
+  /** The partner number as the ERP stores it, leading zeros included. */
+  raw?: string | null
+  /** The name of the partner. */
+  name?: string | null
+  /** Tax registration number. */
+  taxId?: string | null
+}>
+
+/** ISO 4217, three letters. */
+export type Currency = string
+
+/**
+ * An exact decimal as text, in plain notation: no exponent, no leading zeros, no "-0". Trailing
+ * zeros after the point say with how many decimals the ERP keeps it.
+ */
+export type Decimal = string
+
+/** Points at another record of the same system and company. */
+export type Ref = Readonly<{
+  /** The kind of record, as its topic names it: purchase-requisition. */
+  entity: string
+  /** The subject of that record: its business key, parts joined by "/". */
+  key: string
+  /** The line within it. */
+  line?: string | null
+}>
+
 /** A material, product or service as documents name it. */
 export type Item = Readonly<{
   /** The item number as people write it. */
@@ -20,43 +140,11 @@ export type Item = Readonly<{
   spec?: string | null
 }>
 
-/** Whether an item may be used. */
-export type ItemStatus = Readonly<{
-  /** The house code, from a closed list. */
-  code: 'active' | 'blocked' | 'discontinued'
-  /** The code or codes as the ERP stores them. */
-  raw?: string | null
-}>
-
-/** A coded value: as people write it, as the ERP stores it, and what it is called. */
-export type Code = Readonly<{
-  /** As people write it: without the leading zeros of the ERP. */
-  code: string
-  /** As the ERP stores it, leading zeros included. */
-  raw?: string | null
-  /** What people call it. */
-  name?: string | null
-}>
-
 /**
  * A unit of measure by UN/ECE Recommendation 20 (H87 piece, KGM kilogram, MTR metre); where the
  * table of the mapping does not know the unit, the code of the ERP.
  */
 export type Unit = string
-
-/**
- * An exact decimal as text, in plain notation: no exponent, no leading zeros, no "-0". Trailing
- * zeros after the point say with how many decimals the ERP keeps it.
- */
-export type Decimal = string
-
-/** Another unit of an item. */
-export type ItemUnitConversion = Readonly<{
-  unit: Unit
-  /** Base units = units × num ÷ den. */
-  num: Decimal
-  den: Decimal
-}>
 
 /** A quantity in the base unit of its item. */
 export type BaseQuantity = Readonly<{
@@ -82,9 +170,6 @@ export type Quantity = Readonly<{
   den?: Decimal | null
 }>
 
-/** ISO 4217, three letters. */
-export type Currency = string
-
 /** Money, with as many decimals as its currency has in the ERP. */
 export type Amount = Readonly<{
   /** Signed; a credit is negative. */
@@ -92,32 +177,282 @@ export type Amount = Readonly<{
   currency: Currency
 }>
 
-/** A supplier, customer or other partner as documents name it. */
-export type Party = Readonly<{
-  /** The partner number as people write it. */
-  code: string
-  /** The partner number as the ERP stores it, leading zeros included. */
-  raw?: string | null
-  /** The name of the partner. */
-  name?: string | null
-  /** Tax registration number. */
-  taxId?: string | null
+/** A line of a goods receipt. */
+export type GoodsReceiptLine = Readonly<{
+  /** The line number as the ERP stores it. */
+  line: string
+  /** What was delivered. */
+  item: Item
+  /** The plant that received it. */
+  plant?: Org | null
+  /** The warehouse that received it. */
+  warehouse?: Org | null
+  /** Bin, shelf or location within the warehouse. */
+  bin?: string | null
+  /** Batch or lot. */
+  batch?: string | null
+  /** The day on which the batch expires. */
+  expiry?: DateText | null
+  /** The quantity received; negative where goods go back. */
+  received: Quantity
+  /** The quantity that was announced. */
+  due?: Quantity | null
+  /** Price of one unit. */
+  unitPrice?: Amount | null
+  /** Value of the line before tax. */
+  net?: Amount | null
+  /** The order line that it delivers. */
+  purchaseOrder?: Ref | null
+  /** What the line says besides. */
+  memo?: string | null
 }>
 
-/** A business date, YYYY-MM-DD: a day in the calendar of the company, in no time zone. */
-export type DateText = string
-
-/** An instant, RFC 3339 with its offset: 2026-10-01T08:15:02+08:00. */
-export type DateTime = string
-
-/** A file that the ERP keeps with the record. */
-export type Attachment = Readonly<{
-  /** File name. */
-  name?: string | null
-  /** Media type or file extension. */
+/** Goods that a supplier delivered, with lines; a return is negative. Key: number/year. */
+export type GoodsReceiptData = Readonly<{
+  company: Company
+  /** The number of the receipt. */
+  number: string
+  /** The fiscal year that the number belongs to, where numbers start again every year. */
+  year?: number | null
+  /** Document type as the ERP names it. */
   type?: string | null
-  /** Where the ERP keeps it: its own document or object number. */
-  ref: string
+  /** Where the receipt stands. */
+  status: GoodsReceiptStatus
+  /** The day of the receipt. */
+  receiptDate: DateText
+  /** The day on which stock and accounts took it. */
+  postingDate?: DateText | null
+  /** Who delivered. */
+  supplier?: Party | null
+  /** The number of the supplier's delivery note. */
+  deliveryNo?: string | null
+  /** The warehouse of all lines, where the document names one. */
+  warehouse?: Org | null
+  /** Who received it: the code of the ERP. */
+  receivedBy?: string | null
+  /** The buyer: the code of the ERP. */
+  buyer?: string | null
+  /** Who checked or posted it: the code of the ERP. */
+  approvedBy?: string | null
+  /** The currency of the amounts. */
+  currency?: Currency | null
+  /** Exchange rate from that currency to the company currency. */
+  rate?: Decimal | null
+  /** What the document says besides. */
+  memo?: string | null
+  /** Whether it sends goods back to the supplier. */
+  isReturn?: boolean | null
+  /** The receipt that this one reverses. */
+  reversalOf?: Ref | null
+  /** The lines of the receipt. */
+  lines: readonly GoodsReceiptLine[]
+  /** When the record was created. */
+  createdAt?: DateTime | null
+  createdBy?: string | null
+  /** When the record was last changed, as the ERP says. Not part of the content. */
+  changedAt?: DateTime | null
+  changedBy?: string | null
+  /**
+   * The key columns of the record as the ERP stores them, by the names of the ERP. The gateway adds
+   * them.
+   */
+  erpKeys: Readonly<Record<string, string | null>>
+  externalRef?: string | null
+  /** Files that the ERP keeps with the record. */
+  attachments?: readonly Attachment[] | null
+}>
+
+/** Where an invoice stands. */
+export type InvoiceStatus = Readonly<{
+  /** The house code, from a closed list. */
+  code: 'draft' | 'pending' | 'approved' | 'posted' | 'part-paid' | 'paid' | 'reversed' | 'cancelled'
+  /** The code or codes as the ERP stores them. */
+  raw?: string | null
+}>
+
+/** When payment is due. */
+export type Terms = Readonly<{
+  /** As the ERP stores it. */
+  code?: string | null
+  /** As documents print it. */
+  text?: string | null
+  /** Days until payment is due without discount. */
+  days?: number | null
+}>
+
+/**
+ * Net, tax and gross of an invoice; what the ERP does not say is null. At least one of net, gross
+ * is there.
+ */
+export type InvoiceTotals = Readonly<{
+  /** Before tax. */
+  net?: Amount | null
+  /** All taxes. */
+  tax?: Amount | null
+  /** Tax included. */
+  gross?: Amount | null
+}>
+
+/** Net, tax and gross of a document; none is derived from the others silently. */
+export type Totals = Readonly<{
+  /** Before tax. */
+  net?: Amount | null
+  /** All taxes. */
+  tax?: Amount | null
+  /** Tax included. */
+  gross?: Amount | null
+}>
+
+/** Why a payment may not be made. */
+export type Block = Readonly<{
+  /** As the ERP stores it. */
+  code: string
+  /** What it means. */
+  text?: string | null
+}>
+
+/** What the cost of a line is assigned to. */
+export type CostObject = Readonly<{
+  /** Cost centre, project, asset, order: as the ERP names it. */
+  type?: string | null
+  /** Its code. */
+  code: string
+}>
+
+/** A line of an invoice. */
+export type InvoiceLine = Readonly<{
+  /** The line number as the ERP stores it. */
+  line: string
+  /** What the ERP calls the line: item, freight, tax. */
+  type?: string | null
+  /** What is billed; null for a line that only has a text. */
+  item?: Item | null
+  /** The text of the line. */
+  description?: string | null
+  /** The quantity billed. */
+  quantity?: Quantity | null
+  /** Price of `priceUnit` units. */
+  unitPrice?: Amount | null
+  /** How many units the price is for. */
+  priceUnit?: Decimal | null
+  /** Tax code of the ERP. */
+  taxCode?: string | null
+  /** Tax rate in percent: 13, 7.5. */
+  taxRate?: Decimal | null
+  /** Net amount of the line. */
+  net?: Amount | null
+  /** Tax on the line. */
+  tax?: Amount | null
+  /** Gross amount of the line. */
+  gross?: Amount | null
+  /** The order line that it bills. */
+  purchaseOrder?: Ref | null
+  /** The order line that it bills. */
+  salesOrder?: Ref | null
+  /** The receipt that it bills. */
+  goodsReceipt?: Ref | null
+  /** What the cost is assigned to. */
+  costObject?: CostObject | null
+  /** Whether the line is cancelled. */
+  cancelled?: boolean | null
+}>
+
+/**
+ * An invoice of a supplier or to a customer, or a credit memo, with its lines. Key: number/year,
+ * with the direction before it where the ERP numbers them apart.
+ */
+export type InvoiceData = Readonly<{
+  company: Company
+  /** Incoming: a supplier bills us. Outgoing: we bill a customer. */
+  direction: 'incoming' | 'outgoing'
+  /** The number of the invoice in the ERP. */
+  number: string
+  /** The fiscal year that the number belongs to, where numbers start again every year. */
+  year?: number | null
+  /** Document type as the ERP names it: standard, credit memo, prepayment. */
+  type?: string | null
+  /** Where the invoice stands. */
+  status: InvoiceStatus
+  /** The supplier or the customer. */
+  party?: Party | null
+  /** The number that the other side gave it. */
+  partnerInvoiceNo?: string | null
+  /** The date of the invoice. */
+  invoiceDate: DateText
+  /** The day on which it came in. */
+  receivedDate?: DateText | null
+  /** The date in the ledger. */
+  postingDate?: DateText | null
+  /** The day on which it must be paid. */
+  dueDate?: DateText | null
+  /** Terms of payment. */
+  paymentTerms?: Terms | null
+  /** The currency of the document. */
+  currency: Currency
+  /** Exchange rate from the document currency to the company currency. */
+  rate?: Decimal | null
+  /** The day of that rate. */
+  rateDate?: DateText | null
+  /** Net, tax and gross in the currency of the document; a credit is negative. */
+  totals: InvoiceTotals
+  /** The same in the currency of the company. */
+  companyTotals?: Totals | null
+  /** What is still to be paid. */
+  open?: Amount | null
+  /** Whether line amounts hold the tax. */
+  taxIncluded?: boolean | null
+  /** Why it may not be paid. */
+  block?: Block | null
+  /** What the invoice says besides. */
+  memo?: string | null
+  /** Purchasing group; routes find the people by it. */
+  purchasingGroup?: string | null
+  /** The buyer or salesperson: the code of the ERP. */
+  responsible?: string | null
+  /** The invoice that this one reverses. */
+  reversalOf?: Ref | null
+  /** The lines of the invoice. */
+  lines?: readonly InvoiceLine[] | null
+  /** When the record was created. */
+  createdAt?: DateTime | null
+  createdBy?: string | null
+  /** When the record was last changed, as the ERP says. Not part of the content. */
+  changedAt?: DateTime | null
+  changedBy?: string | null
+  /**
+   * The key columns of the record as the ERP stores them, by the names of the ERP. The gateway adds
+   * them.
+   */
+  erpKeys: Readonly<Record<string, string | null>>
+  externalRef?: string | null
+  /** Files that the ERP keeps with the record. */
+  attachments?: readonly Attachment[] | null
+}>
+
+/** Whether an item may be used. */
+export type ItemStatus = Readonly<{
+  /** The house code, from a closed list. */
+  code: 'active' | 'blocked' | 'discontinued'
+  /** The code or codes as the ERP stores them. */
+  raw?: string | null
+}>
+
+/** A coded value: as people write it, as the ERP stores it, and what it is called. */
+export type Code = Readonly<{
+  /** As people write it: without the leading zeros of the ERP. */
+  code: string
+  /** As the ERP stores it, leading zeros included. */
+  raw?: string | null
+  /** What people call it. */
+  name?: string | null
+}>
+
+/** Another unit of an item. */
+export type ItemUnitConversion = Readonly<{
+  unit: Unit
+  /** Base units = units × num ÷ den. */
+  num: Decimal
+  den: Decimal
 }>
 
 /** A material, product or service as the whole company knows it. Key: item. */
@@ -177,16 +512,6 @@ export type ItemData = Readonly<{
   externalRef?: string | null
   /** Files that the ERP keeps with the record. */
   attachments?: readonly Attachment[] | null
-}>
-
-/** A plant, a warehouse or another unit of the company. */
-export type Org = Readonly<{
-  /** As people write it. */
-  code: string
-  /** As the ERP stores it, leading zeros included. */
-  raw?: string | null
-  /** What people call it. */
-  name?: string | null
 }>
 
 /** Whether the plant may use the item. */
@@ -253,16 +578,6 @@ export type PartnerStatus = Readonly<{
   code: 'active' | 'blocked' | 'inactive'
   /** The code or codes as the ERP stores them. */
   raw?: string | null
-}>
-
-/** When payment is due. */
-export type Terms = Readonly<{
-  /** As the ERP stores it. */
-  code?: string | null
-  /** As documents print it. */
-  text?: string | null
-  /** Days until payment is due without discount. */
-  days?: number | null
 }>
 
 /** Somebody to talk to. */
@@ -337,24 +652,6 @@ export type PaymentStatus = Readonly<{
   raw?: string | null
 }>
 
-/** Why a payment may not be made. */
-export type PaymentBlock = Readonly<{
-  /** As the ERP stores it. */
-  code: string
-  /** What it means. */
-  text?: string | null
-}>
-
-/** Points at another record of the same system and company. */
-export type Ref = Readonly<{
-  /** The kind of record, as its topic names it: purchase-requisition. */
-  entity: string
-  /** The subject of that record: its business key, parts joined by "/". */
-  key: string
-  /** The line within it. */
-  line?: string | null
-}>
-
 /** A part of a payment, and what it settles. */
 export type PaymentAllocation = Readonly<{
   /** The position within the payment. */
@@ -425,7 +722,7 @@ export type PaymentData = Readonly<{
   /** The level of approval reached or waited for. */
   approvalLevel?: string | null
   /** Why it may not be paid. */
-  block?: PaymentBlock | null
+  block?: Block | null
   /** Purpose of the payment. */
   memo?: string | null
   /** Purchasing group; routes find the people by it. */
@@ -452,6 +749,145 @@ export type PaymentData = Readonly<{
   attachments?: readonly Attachment[] | null
 }>
 
+/** Where a production order stands. */
+export type ProductionOrderStatus = Readonly<{
+  /** The house code, from a closed list. */
+  code: 'created' | 'released' | 'started' | 'part-confirmed' | 'finished' | 'closed' | 'cancelled'
+  /** The code or codes as the ERP stores them. */
+  raw?: string | null
+}>
+
+/** Where an operation stands. */
+export type ProductionOrderOperationStatus = Readonly<{
+  /** The house code, from a closed list. */
+  code: 'created' | 'released' | 'started' | 'part-confirmed' | 'finished' | 'cancelled'
+  /** The code or codes as the ERP stores them. */
+  raw?: string | null
+}>
+
+/** One step of the work. */
+export type ProductionOrderOperation = Readonly<{
+  /** The number of the operation as the ERP stores it. */
+  number: string
+  /** Where it is done. */
+  workCentre?: Org | null
+  /** What is to be done. */
+  text?: string | null
+  /** Time to set up, with its unit. */
+  setup?: Quantity | null
+  /** Time for one unit, with its unit. */
+  runPerUnit?: Quantity | null
+  /** When it is to begin. */
+  start?: DateTime | null
+  /** When it is to end. */
+  end?: DateTime | null
+  /** Where it stands. */
+  status?: ProductionOrderOperationStatus | null
+  /** How much good was reported. */
+  confirmed?: Quantity | null
+  /** How much was scrapped. */
+  scrap?: Quantity | null
+  /** Numbers of the operations that come before it. */
+  predecessors?: readonly string[] | null
+  /** Whether it may begin before those are finished. */
+  overlap?: boolean | null
+}>
+
+/** A material that is drawn for the order. */
+export type ProductionOrderComponent = Readonly<{
+  /** The position within the order as the ERP stores it. */
+  line: string
+  /** What is drawn. */
+  item: Item
+  /** How much is needed in all. */
+  required?: Quantity | null
+  /** The day on which it is needed. */
+  requiredAt?: DateText | null
+  /** How much was drawn. */
+  withdrawn?: Quantity | null
+  /** Where it is drawn from. */
+  warehouse?: Org | null
+  /** The operation that needs it. */
+  operation?: string | null
+  /** Whether reporting the work draws it by itself. */
+  backflush?: boolean | null
+  /** Batch or lot that is to be drawn. */
+  batch?: string | null
+}>
+
+/** An order to make an item, with operations and components. Key: number. */
+export type ProductionOrderData = Readonly<{
+  company: Company
+  /** The number of the order. */
+  number: string
+  /** Order type as the ERP names it. */
+  type?: string | null
+  /** Where the order stands. */
+  status: ProductionOrderStatus
+  /** The plant that makes it. */
+  plant?: Org | null
+  /** What is made. */
+  item: Item
+  /** How much is to be made. */
+  ordered: Quantity
+  /** How much good was reported or delivered. */
+  yield?: Quantity | null
+  /** How much was scrapped. */
+  scrap?: Quantity | null
+  /** How much is still to come. */
+  open?: Quantity | null
+  /** The day on which it is to begin. */
+  plannedStart?: DateText | null
+  /** The day on which it is to be finished. */
+  plannedEnd?: DateText | null
+  /** When scheduling lets it begin. */
+  scheduledStart?: DateTime | null
+  /** When scheduling lets it end. */
+  scheduledEnd?: DateTime | null
+  /** The day on which it began. */
+  actualStart?: DateText | null
+  /** The day on which it was finished. */
+  actualEnd?: DateText | null
+  /** As the ERP says; nothing is read into it. */
+  priority?: string | null
+  /** The planner or planning group: the code of the ERP. */
+  planner?: string | null
+  /** Who is responsible in the workshop: a person or role of the ERP. */
+  responsible?: string | null
+  /** The workshop or department that makes it. */
+  department?: Org | null
+  /** The warehouse that receives what is made. */
+  warehouse?: Org | null
+  /** The sales order that it is made for. */
+  salesOrder?: Ref | null
+  /** Batch or lot that is made. */
+  batch?: string | null
+  /** Routing, bill of materials or planning version by which it is made. */
+  planVersion?: string | null
+  /** Whether planning may no longer move it. */
+  fixed?: boolean | null
+  /** Whether the ERP marks the order for deletion. */
+  markedForDeletion?: boolean | null
+  /** The steps of the work. */
+  operations?: readonly ProductionOrderOperation[] | null
+  /** What is drawn for it. */
+  components?: readonly ProductionOrderComponent[] | null
+  /** When the record was created. */
+  createdAt?: DateTime | null
+  createdBy?: string | null
+  /** When the record was last changed, as the ERP says. Not part of the content. */
+  changedAt?: DateTime | null
+  changedBy?: string | null
+  /**
+   * The key columns of the record as the ERP stores them, by the names of the ERP. The gateway adds
+   * them.
+   */
+  erpKeys: Readonly<Record<string, string | null>>
+  externalRef?: string | null
+  /** Files that the ERP keeps with the record. */
+  attachments?: readonly Attachment[] | null
+}>
+
 /** Where a purchase order stands. */
 export type PurchaseOrderStatus = Readonly<{
   /** The house code, from a closed list. */
@@ -461,27 +897,17 @@ export type PurchaseOrderStatus = Readonly<{
 }>
 
 /** How and where goods change hands. */
-export type PurchaseOrderIncoterms = Readonly<{
+export type Incoterms = Readonly<{
   /** Incoterms code: FOB, CIF, DAP. */
   code?: string | null
   /** The place that the code refers to. */
   place?: string | null
 }>
 
-/** Net, tax and gross of an order. */
-export type PurchaseOrderTotals = Readonly<{
+/** Net, tax and gross of a document whose net is always known. */
+export type DocumentTotals = Readonly<{
   /** Before tax, cancelled lines left out. */
   net: Amount
-  /** All taxes. */
-  tax?: Amount | null
-  /** Tax included. */
-  gross?: Amount | null
-}>
-
-/** Net, tax and gross of a document; none is derived from the others silently. */
-export type Totals = Readonly<{
-  /** Before tax. */
-  net?: Amount | null
   /** All taxes. */
   tax?: Amount | null
   /** Tax included. */
@@ -509,21 +935,13 @@ export type PurchaseOrderRelease = Readonly<{
 }>
 
 /** How much of a line is due on a day. */
-export type PurchaseOrderSchedule = Readonly<{
+export type Schedule = Readonly<{
   /** The day on which it is due. */
   date: DateText
   /** How much, in the unit of `ordered`. */
   quantity: Decimal
   /** The day that the supplier confirmed. */
   confirmedDate?: DateText | null
-}>
-
-/** What the cost of a line is assigned to. */
-export type PurchaseOrderCostObject = Readonly<{
-  /** Cost centre, project, asset, order: as the ERP names it. */
-  type?: string | null
-  /** Its code. */
-  code: string
 }>
 
 /** A line of an order. At least one of item, description is there. */
@@ -559,7 +977,7 @@ export type PurchaseOrderLine = Readonly<{
   /** The earliest day on which goods are due. */
   dueDate?: DateText | null
   /** When how much is due. */
-  schedules?: readonly PurchaseOrderSchedule[] | null
+  schedules?: readonly Schedule[] | null
   /** The quantity received. */
   received?: Quantity | null
   /** The quantity invoiced. */
@@ -569,7 +987,7 @@ export type PurchaseOrderLine = Readonly<{
   /** The purchase requisition that asked for it. */
   requisition?: Ref | null
   /** What the cost is assigned to. */
-  costObject?: PurchaseOrderCostObject | null
+  costObject?: CostObject | null
   /** Whether delivery of the line is complete. */
   closed?: boolean | null
   /** Whether the line is cancelled or marked for deletion. */
@@ -604,9 +1022,9 @@ export type PurchaseOrderData = Readonly<{
   /** Terms of payment. */
   paymentTerms?: Terms | null
   /** Delivery terms. */
-  incoterms?: PurchaseOrderIncoterms | null
+  incoterms?: Incoterms | null
   /** Net, tax and gross in the currency of the document. */
-  totals: PurchaseOrderTotals
+  totals: DocumentTotals
   /** The same in the currency of the company. */
   companyTotals?: Totals | null
   /** The same in the currency of the group, where the ERP keeps it. */
@@ -621,6 +1039,201 @@ export type PurchaseOrderData = Readonly<{
   onHold?: boolean | null
   /** The lines of the order. */
   lines: readonly PurchaseOrderLine[]
+  /** When the record was created. */
+  createdAt?: DateTime | null
+  createdBy?: string | null
+  /** When the record was last changed, as the ERP says. Not part of the content. */
+  changedAt?: DateTime | null
+  changedBy?: string | null
+  /**
+   * The key columns of the record as the ERP stores them, by the names of the ERP. The gateway adds
+   * them.
+   */
+  erpKeys: Readonly<Record<string, string | null>>
+  externalRef?: string | null
+  /** Files that the ERP keeps with the record. */
+  attachments?: readonly Attachment[] | null
+}>
+
+/** Whether a release task still waits. */
+export type ReleaseTaskStatus = Readonly<{
+  /** The house code, from a closed list. */
+  code: 'open' | 'released' | 'refused' | 'withdrawn'
+  /** The code or codes as the ERP stores them. */
+  raw?: string | null
+}>
+
+/** A user or a role of the ERP. */
+export type ReleaseTaskApprover = Readonly<{
+  /** User code of the ERP. */
+  erpUser?: string | null
+  /** Role, position or release group. */
+  role?: string | null
+  /** What people call them. */
+  name?: string | null
+}>
+
+/** A document that waits, or waited, for one person or role to release it. Key: document/level. */
+export type ReleaseTaskData = Readonly<{
+  company: Company
+  /** The document to be released. */
+  document: Ref
+  /** Release code or level. */
+  level: string
+  /** Whether it still waits. */
+  status: ReleaseTaskStatus
+  /** Who is to release, or has. */
+  approver?: ReleaseTaskApprover | null
+  /** Since when it waits. */
+  since?: DateTime | null
+  /** Until when it should be released. */
+  due?: DateTime | null
+  /** The amount of the document in its currency. */
+  amount?: Amount | null
+  /** The same in the currency of the company. */
+  companyAmount?: Amount | null
+  /** The date of the document. */
+  documentDate?: DateText | null
+  /**
+   * Which state of the document is to be released, as far as the ERP says: a release of another is
+   * void.
+   */
+  documentVersion?: string | null
+  /** The supplier or customer of the document. */
+  party?: Party | null
+  /** What is to be released, in a line. */
+  text?: string | null
+  /** Purchasing group; routes find the people by it. */
+  purchasingGroup?: string | null
+  /** Who asked for the release: the user code of the ERP. */
+  requestedBy?: string | null
+  /** Who released or refused: the user code of the ERP. */
+  decidedBy?: string | null
+  /** When it was released or refused. */
+  decidedAt?: DateTime | null
+  /** What was said with it. */
+  comment?: string | null
+  /** When the record was created. */
+  createdAt?: DateTime | null
+  createdBy?: string | null
+  /** When the record was last changed, as the ERP says. Not part of the content. */
+  changedAt?: DateTime | null
+  changedBy?: string | null
+  /**
+   * The key columns of the record as the ERP stores them, by the names of the ERP. The gateway adds
+   * them.
+   */
+  erpKeys: Readonly<Record<string, string | null>>
+  externalRef?: string | null
+  /** Files that the ERP keeps with the record. */
+  attachments?: readonly Attachment[] | null
+}>
+
+/** Where a sales order stands. */
+export type SalesOrderStatus = Readonly<{
+  /** The house code, from a closed list. */
+  code: 'draft' | 'pending' | 'released' | 'part-delivered' | 'delivered' | 'closed' | 'cancelled'
+  /** The code or codes as the ERP stores them. */
+  raw?: string | null
+}>
+
+/** A line of a sales order. At least one of item, description is there. */
+export type SalesOrderLine = Readonly<{
+  /** The line number as the ERP stores it. */
+  line: string
+  /** What is ordered; null for a line that only has a text. */
+  item?: Item | null
+  /** The text of the line. */
+  description?: string | null
+  /** The item number of the customer. */
+  customerItem?: string | null
+  /** The plant that delivers. */
+  plant?: Org | null
+  /** The warehouse that delivers. */
+  warehouse?: Org | null
+  /** The quantity ordered. */
+  ordered: Quantity
+  /** Price of `priceUnit` units. */
+  unitPrice?: Amount | null
+  /** How many units the price is for: 100 where it is per hundred. */
+  priceUnit?: Decimal | null
+  /** Discount granted on the line. */
+  discount?: Amount | null
+  /** Tax code of the ERP. */
+  taxCode?: string | null
+  /** Tax rate in percent: 13, 7.5. */
+  taxRate?: Decimal | null
+  /** Net amount of the line. */
+  net: Amount
+  /** Tax on the line. */
+  tax?: Amount | null
+  /** Gross amount of the line. */
+  gross?: Amount | null
+  /** The earliest day on which goods are due. */
+  dueDate?: DateText | null
+  /** When how much is due. */
+  schedules?: readonly Schedule[] | null
+  /** The quantity delivered. */
+  delivered?: Quantity | null
+  /** The quantity invoiced. */
+  invoiced?: Quantity | null
+  /** The quantity still to deliver. */
+  open?: Quantity | null
+  /** Whether delivery of the line is complete. */
+  closed?: boolean | null
+  /** Whether the line is cancelled or rejected. */
+  cancelled?: boolean | null
+}>
+
+/** An order of a customer with its lines. Key: number. */
+export type SalesOrderData = Readonly<{
+  company: Company
+  /** The number of the order. */
+  number: string
+  /** Document type as the ERP names it: OR, standard, return. */
+  type?: string | null
+  /** Where the order stands. */
+  status: SalesOrderStatus
+  /** The date of the order. */
+  orderDate: DateText
+  /** Who orders. */
+  customer: Party
+  /** Who receives the goods, where it is another. */
+  shipTo?: Party | null
+  /** The number that the customer gave it. */
+  customerOrderNo?: string | null
+  /** The currency of the document. */
+  currency: Currency
+  /** Exchange rate from the document currency to the company currency. */
+  rate?: Decimal | null
+  /** The day of that rate. */
+  rateDate?: DateText | null
+  /** The salesperson: the code of the ERP. */
+  salesperson?: string | null
+  /** Sales organisation. */
+  salesOrg?: string | null
+  /** Sales group or office; routes find the people by it. */
+  salesGroup?: string | null
+  /** Terms of payment. */
+  paymentTerms?: Terms | null
+  /** Delivery terms. */
+  incoterms?: Incoterms | null
+  /** Net, tax and gross in the currency of the document. */
+  totals: DocumentTotals
+  /** The same in the currency of the company. */
+  companyTotals?: Totals | null
+  /** The same in the currency of the group, where the ERP keeps it. */
+  groupTotals?: Totals | null
+  /** Whether prices and line amounts hold the tax. */
+  taxIncluded?: boolean | null
+  /** Whether the credit check holds the order back. */
+  creditBlocked?: boolean | null
+  /** Why it may not be delivered. */
+  deliveryBlock?: Block | null
+  /** Whether the order is held back. */
+  onHold?: boolean | null
+  /** The lines of the order. */
+  lines: readonly SalesOrderLine[]
   /** When the record was created. */
   createdAt?: DateTime | null
   createdBy?: string | null
@@ -711,12 +1324,109 @@ export type StockLevelData = Readonly<{
   attachments?: readonly Attachment[] | null
 }>
 
+/** Where a stock movement stands. */
+export type StockMovementStatus = Readonly<{
+  /** The house code, from a closed list. */
+  code: 'draft' | 'posted' | 'reversed' | 'cancelled'
+  /** The code or codes as the ERP stores them. */
+  raw?: string | null
+}>
+
+/** A kind of stock movement. */
+export type StockMovementMovementType = Readonly<{
+  /** The house code, from a closed list. */
+  code: 'purchase-receipt' | 'purchase-return' | 'production-receipt' | 'production-issue' | 'sales-issue' | 'sales-return' | 'transfer' | 'count' | 'scrap' | 'revaluation' | 'other-receipt' | 'other-issue'
+  /** The code or codes as the ERP stores them. */
+  raw?: string | null
+  /** What the ERP calls it. */
+  name?: string | null
+  /** Where a positive quantity goes: into stock, out of it, or neither. */
+  sign: 'in' | 'out' | 'none'
+}>
+
+/** Where stock lies. */
+export type StockMovementPlace = Readonly<{
+  /** The plant; null in an ERP that knows warehouses only. */
+  plant?: Org | null
+  /** The warehouse; null for stock that lies in none. */
+  warehouse?: Org | null
+  /** Bin, shelf or location within the warehouse. */
+  bin?: string | null
+}>
+
+/** One line by which stock moved. Key: number/line, or number/year/line. */
+export type StockMovementData = Readonly<{
+  company: Company
+  /** The number of the document. */
+  number: string
+  /** The fiscal year that the number belongs to, where numbers start again every year. */
+  year?: number | null
+  /** The line within the document, as the ERP stores it. */
+  line: string
+  /** Where the movement stands. */
+  status: StockMovementStatus
+  /** What kind of movement it is. */
+  movementType: StockMovementMovementType
+  /** What moved. */
+  item: Item
+  /** Batch or lot. */
+  batch?: string | null
+  /**
+   * How much moved; `movementType.sign` says which way a positive quantity goes, a negative one
+   * goes the other way.
+   */
+  quantity: Quantity
+  /** Where it was; null where it came from outside. */
+  from?: StockMovementPlace | null
+  /** Where it is now; null where it left. */
+  to?: StockMovementPlace | null
+  /** The day on which stock took it. */
+  postingDate: DateText
+  /** When it was posted. */
+  postedAt?: DateTime | null
+  /** The supplier or customer of the goods. */
+  party?: Party | null
+  /** The department that drew or made them. */
+  department?: Org | null
+  /** Why, as the ERP says. */
+  reason?: string | null
+  /** The value of what moved. */
+  value?: Amount | null
+  /** The order or document behind it. */
+  reference?: Ref | null
+  /** What the cost is assigned to. */
+  costObject?: CostObject | null
+  /** The movement that this one reverses. */
+  reversalOf?: Ref | null
+  /** When the record was created. */
+  createdAt?: DateTime | null
+  createdBy?: string | null
+  /** When the record was last changed, as the ERP says. Not part of the content. */
+  changedAt?: DateTime | null
+  changedBy?: string | null
+  /**
+   * The key columns of the record as the ERP stores them, by the names of the ERP. The gateway adds
+   * them.
+   */
+  erpKeys: Readonly<Record<string, string | null>>
+  externalRef?: string | null
+  /** Files that the ERP keeps with the record. */
+  attachments?: readonly Attachment[] | null
+}>
+
 /** The data of an event that is not a deletion, by entity. */
 export type EntityData = Readonly<{
+  employee: EmployeeData
+  'goods-receipt': GoodsReceiptData
+  invoice: InvoiceData
   item: ItemData
   'item-plant': ItemPlantData
   partner: PartnerData
   payment: PaymentData
+  'production-order': ProductionOrderData
   'purchase-order': PurchaseOrderData
+  'release-task': ReleaseTaskData
+  'sales-order': SalesOrderData
   'stock-level': StockLevelData
+  'stock-movement': StockMovementData
 }>

@@ -187,12 +187,19 @@ describe('what the schemas say about entities', () => {
       schemas.entities.map((name) => [name, schemas.entity(name).identity]),
     )
     expect(identities).toEqual({
+      employee: ['company', 'number'],
+      'goods-receipt': ['company', 'number', 'year'],
+      invoice: ['company', 'direction', 'number', 'year'],
       item: ['company', 'item'],
       'item-plant': ['company', 'item', 'plant'],
       partner: ['company', 'numberRange', 'number'],
       payment: ['company', 'number', 'year'],
+      'production-order': ['company', 'number'],
       'purchase-order': ['company', 'number'],
+      'release-task': ['company', 'document', 'level'],
+      'sales-order': ['company', 'number'],
       'stock-level': ['company', 'plant', 'warehouse', 'item', 'batch', 'stockType'],
+      'stock-movement': ['company', 'number', 'year', 'line'],
     })
     expect(order.validateDeleted({ number: '4500001234' })).toEqual([])
   })
@@ -220,6 +227,7 @@ describe('what the schemas say about entities', () => {
   test('personal data is tagged', () => {
     expect(schemas.entity('payment').personal).toEqual(['bankAccount', 'payeeAccount'])
     expect(schemas.entity('partner').personal).toContain('contacts')
+    expect(schemas.entity('employee').personal).toEqual(['mobile', 'email'])
   })
 
   test('what a pack should fill is listed, also inside lines', () => {
@@ -228,7 +236,9 @@ describe('what the schemas say about entities', () => {
   })
 
   test('an entity that is not there is refused with those that are', () => {
-    expect(() => schemas.entity('purchase-orders')).toThrow(/"purchase-orders"; there are item, item-plant/)
+    expect(() => schemas.entity('purchase-orders')).toThrow(
+      /"purchase-orders"; there are employee, goods-receipt/,
+    )
   })
 })
 

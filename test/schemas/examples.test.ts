@@ -40,14 +40,21 @@ function exampleOf(entity: string): EventData {
   return example
 }
 
-test('the entities of the first issue are there', () => {
+test('the entities that mappings fill are there', () => {
   expect(schemas.entities).toEqual([
+    'employee',
+    'goods-receipt',
+    'invoice',
     'item',
     'item-plant',
     'partner',
     'payment',
+    'production-order',
     'purchase-order',
+    'release-task',
+    'sales-order',
     'stock-level',
+    'stock-movement',
   ])
 })
 
