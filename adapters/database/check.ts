@@ -93,7 +93,7 @@ async function checkFeed(
   const cursor = feed.cursor.strategy === 'watermark' ? feed.cursor.columns : []
   const subjects = feed.table === undefined ? [] : [{ table: feed.table, key: feed.key, cursor }]
   for (const { table, key, cursor: own } of feed.lines)
-    subjects.push({ table, key, cursor: own?.columns ?? [] })
+    if (table !== undefined) subjects.push({ table, key, cursor: own?.columns ?? [] })
   const advice: Advice[] = []
   for (const subject of subjects) {
     for (const statement of dialect.advice(subject)) advice.push(...(await adviceOf(asking, statement)))

@@ -60,7 +60,7 @@ export async function planFeed(
         'ADAPTER_CONFIG_INVALID',
         `Feed ${name}: lines are called ${settings.name}, like a column of ${header.name}; give them another name.`,
       )
-    const relation = await describe(dialect, snapshot, name, settings, signal)
+    const relation = await describe(dialect, snapshot, `${name}.${settings.name}`, settings, signal)
     const on = Object.entries(settings.on).map(([line, of]) => ({
       line: placeOf(relation, line),
       header: placeOf(header, of),

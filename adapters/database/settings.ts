@@ -87,10 +87,26 @@ const snapshot = z
   .strictObject({ strategy: z.literal('snapshot').describe('Reads everything at every poll.') })
   .describe('For tables without a change column; finds deletions.')
 
+const REVIEWED = 'must be the hash that `erpgw check` says, of 64 digits and letters a to f'
+
+const reviewed = z
+  .string({ error: REVIEWED })
+  .regex(/^[0-9a-f]{64}$/, { error: REVIEWED })
+  .optional()
+  .describe(
+    'Hash of a select that a person has read, where it does more than is allowed by itself (a function of the ERP). `erpgw check` says it.',
+  )
+
 const lines = z
   .strictObject({
     name: text().describe('Field of the record that holds the lines.'),
-    table: text().describe('Table of the lines, with its schema where needed.'),
+    table: text().optional().describe('Table of the lines, with its schema where needed.'),
+    select: text()
+      .optional()
+      .describe(
+        'One SELECT instead of a table, without order and limit; for codes and names of other tables.',
+      ),
+    reviewed,
     key: columns('Columns that identify and order the lines.'),
     on: z
       .record(text(), text(), { error: 'must pair columns of the lines with columns of the header' })
@@ -104,18 +120,10 @@ const lines = z
   })
   .describe('Rows of another table that belong to the record, read in the same snapshot.')
 
-const REVIEWED = 'must be the hash that `erpgw check` says, of 64 digits and letters a to f'
-
 export const feed = z.strictObject({
   table: text().optional().describe('Table or view to read, with its schema where needed: sales.orders.'),
   select: text().optional().describe('One SELECT instead of a table, without order and limit.'),
-  reviewed: z
-    .string({ error: REVIEWED })
-    .regex(/^[0-9a-f]{64}$/, { error: REVIEWED })
-    .optional()
-    .describe(
-      'Hash of a select that a person has read, where it does more than is allowed by itself (a function of the ERP). `erpgw check` says it.',
-    ),
+  reviewed,
   key: columns('Columns that identify a record. They must never be null.'),
   lines: z.array(lines).max(8).default([]).describe('Further tables whose rows are part of the record.'),
   cursor: z.discriminatedUnion('strategy', [watermark, snapshot]).describe('How changes are found.'),
@@ -129,17 +137,10 @@ export type WatermarkCursor = z.output<typeof watermark>
 export function feedFaults(of: Feed, connection: Connection | null): readonly FeedFault[] {
   const faults: FeedFault[] = []
   const fault = (path: readonly string[], message: string) => void faults.push({ path, message })
-  if (of.table === undefined && of.select === undefined) fault(['table'], 'either table or select is needed')
-  if (of.table !== undefined && of.select !== undefined)
-    fault(['select'], 'table and select exclude each other')
-  if (of.select === undefined && of.reviewed !== undefined)
-    fault(['reviewed'], 'belongs to a select; there is none')
-  // What an engine makes of a select, only the engine tells.
-  if (of.select !== undefined && connection !== null)
-    for (const { message, at } of selectFaults(of.select, connection.engine, of.reviewed))
-      faults.push({ path: ['select'], message, offset: at })
-  for (const [index, { name, on }] of of.lines.entries()) {
+  originFaults(of, [], connection, faults)
+  for (const [index, { name, on, ...origin }] of of.lines.entries()) {
     const place = ['lines', String(index)]
+    originFaults(origin, place, connection, faults)
     if (of.lines.findIndex((other) => other.name === name) !== index)
       fault([...place, 'name'], `two lines are called ${name}`)
     if (Object.keys(on).length === 0) fault([...place, 'on'], 'must pair at least one column')
@@ -147,4 +148,26 @@ export function feedFaults(of: Feed, connection: Connection | null): readonly Fe
       fault([...place, 'cursor'], 'a feed that is compared whole needs no cursor for its lines')
   }
   return faults
+}
+
+type Origin = Readonly<{
+  table?: string | undefined
+  select?: string | undefined
+  reviewed?: string | undefined
+}>
+
+function originFaults(
+  { table, select, reviewed: hash }: Origin,
+  place: readonly string[],
+  connection: Connection | null,
+  faults: FeedFault[],
+): void {
+  const fault = (setting: string, message: string) => void faults.push({ path: [...place, setting], message })
+  if (table === undefined && select === undefined) fault('table', 'either table or select is needed')
+  if (table !== undefined && select !== undefined) fault('select', 'table and select exclude each other')
+  if (select === undefined && hash !== undefined) fault('reviewed', 'belongs to a select; there is none')
+  // What an engine makes of a select, only the engine tells.
+  if (select !== undefined && connection !== null)
+    for (const { message, at } of selectFaults(select, connection.engine, hash))
+      faults.push({ path: [...place, 'select'], message, offset: at })
 }

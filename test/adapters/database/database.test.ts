@@ -1,10 +1,11 @@
-import { afterAll, describe } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { adapter } from '../../../adapters/database/adapter.ts'
 import { testAdapter } from '../../kit/adapter-contract.ts'
 import { testEdges } from './edges.ts'
 import { startPglite } from './pglite-source.ts'
 import { POSTGRES_EDGES } from './postgres-edges.ts'
 import { postgresWords } from './postgres-words.ts'
+import { byTime, createReader, recordsOf } from './reader.ts'
 import { testSituations } from './situations.ts'
 import { TABLE_WORLDS } from './tables.ts'
 
@@ -19,3 +20,49 @@ describe('in a table of PostgreSQL', () => {
   testSituations(postgresWords, pglite.source)
   testEdges(POSTGRES_EDGES, pglite.source)
 })
+
+describe('lines', () => {
+  test('may come from a select, with codes of another table', async () => {
+    await using source = await disposable()
+    const { schema } = source
+    await source.erp(
+      `CREATE TABLE ${schema}.doc (no int PRIMARY KEY, changed timestamp NOT NULL);
+       CREATE TABLE ${schema}.line (no int, pos int, item int, PRIMARY KEY (no, pos));
+       CREATE TABLE ${schema}.item (id int PRIMARY KEY, code text);
+       INSERT INTO ${schema}.doc VALUES (1, '2026-03-01');
+       INSERT INTO ${schema}.item VALUES (7, '0007');
+       INSERT INTO ${schema}.line VALUES (1, 2, 8), (1, 1, 7)`,
+    )
+    const select = `SELECT l.no, l.pos, i.code FROM ${schema}.line l LEFT JOIN ${schema}.item i ON i.id = l.item`
+    const lines = [{ name: 'lines', select, key: ['pos'], on: { no: 'no' } }]
+    const reader = createReader(await source.transport(), { ...byTime(`${schema}.doc`), lines })
+    const [record] = recordsOf(await reader.poll())
+    expect(record?.data['lines']).toEqual([
+      { no: '1', pos: '1', code: '0007' },
+      { no: '1', pos: '2', code: null },
+    ])
+    expect(await reader.session.check(new AbortController().signal)).toMatchObject({ ok: true })
+  })
+
+  test('come from a table or a select, not from neither or both', () => {
+    const faultsOf = (from: object) => {
+      const lines = [{ name: 'lines', key: ['pos'], on: { no: 'no' }, ...from }]
+      const feed = adapter.feed.parse({ ...byTime('doc'), lines })
+      return adapter.feedFaults?.(feed, CONNECTION).map(({ path }) => path.join('.'))
+    }
+    expect(faultsOf({ table: 'line' })).toEqual([])
+    expect(faultsOf({})).toEqual(['lines.0.table'])
+    const both = faultsOf({ table: 'line', select: 'DELETE FROM line;' })
+    expect(new Set(both)).toEqual(new Set(['lines.0.select']))
+    expect(both?.length).toBeGreaterThan(1)
+  })
+})
+
+const CONNECTION = adapter.connection.parse({
+  ...{ engine: 'postgres', host: 'erp-db', database: 'erp', user: 'reader' },
+})
+
+async function disposable() {
+  const source = await pglite.source()
+  return { ...source, [Symbol.asyncDispose]: () => source.drop() }
+}
