@@ -15,12 +15,16 @@ export type MappingTestResult = Readonly<{
   differences: readonly string[]
 }>
 
-const KEYS = ['name', 'source', 'like', 'record', 'with', 'without', 'changedAt', 'event', 'rejected']
+const KEYS = ['name', 'source', 'like', 'record', 'with', 'without', 'changedAt'].concat([
+  'event',
+  'differs',
+  'rejected',
+])
 
 /**
  * Runs the `tests` of a mapping file. Each gives a `record` (or says `like` which other, `with` and
  * `without` which fields), what the gateway knows of the source, and the `event` or the rejection
- * expected. Fields that the gateway adds to data itself are compared only where the example names
+ * expected; `differs` is the event of the example that it is like, but for what stands there. Fields that the gateway adds to data itself are compared only where the example names
  * them.
  */
 export function runMappingTests(
@@ -61,14 +65,34 @@ function runExample(
   }
   const chain = chainOf(example, earlier, mistakes)
   const record = recordOf(chain, mistakes)
-  if ((entry(example, 'event') === null) === (entry(example, 'rejected') === null)) {
-    mistakes.push(mistakeAt(example, 'an example expects either an "event" or to be "rejected"'))
+  const expected = ['event', 'differs', 'rejected'].filter((key) => entry(example, key) !== null)
+  if (expected.length !== 1) {
+    const message = 'an example expects either an "event", or what "differs", or to be "rejected"'
+    mistakes.push(mistakeAt(example, message))
+  }
+  const event = eventOf(chain)
+  if (event === null) {
+    const message = '"differs" needs an example that it is like, with the "data" of an event'
+    mistakes.push(mistakeAt(entry(example, 'differs') ?? example, message))
   }
   if (mistakes.length > 0) return { name, line, differences: [mistakesText(mistakes)] }
   const settings = chain.map((one) => entry(one, 'source')).findLast((one) => one !== null) ?? null
   const source = sourceOf(settings, definition, record.data)
   const compiled = compileMapping(definition, schema, source)
-  return { name, line, differences: compare(compiled, record, example) }
+  return { name, line, differences: compare(compiled, record, event ?? {}, entry(example, 'rejected')) }
+}
+
+/** The event that the last of a chain expects, empty for one that is rejected; null where it differs from none. */
+function eventOf(chain: readonly WrittenMap[]): Row | null {
+  const example = chain.at(-1)
+  if (example === undefined) return null
+  if (entry(example, 'differs') === null) return mapJson(entry(example, 'event'))
+  const before = eventOf(chain.slice(0, -1))
+  const data = before?.['data']
+  if (!isRow(data)) return null
+  const differs = mapJson(entry(example, 'differs'))
+  const own = differs['data']
+  return { ...before, ...differs, data: isRow(own) ? { ...data, ...own } : data }
 }
 
 function textAt(map: WrittenMap, name: string): string | null {
@@ -143,11 +167,14 @@ function sourceOf(written: Written | null, definition: MappingDefinition, record
   return { system: text('system', 'example'), company, companies, zone: text('zone', 'Etc/UTC') }
 }
 
-function compare(compiled: CompiledMapping, record: SourceRecord, example: WrittenMap): readonly string[] {
+function compare(
+  compiled: CompiledMapping,
+  record: SourceRecord,
+  expected: Row,
+  rejection: Written | null,
+): readonly string[] {
   if (compiled.kind === 'invalid') return [mistakesText(compiled.mistakes)]
   const mapped = compiled.mapping.map(record)
-  const expected = mapJson(entry(example, 'event'))
-  const rejection = entry(example, 'rejected')
   if (rejection !== null) return compareRejection(mapped, mapJson(rejection))
   if (mapped.kind === 'rejected')
     return [`was rejected: ${mapped.code} ${mapped.field ?? ''}: ${mapped.reason}`]

@@ -87,13 +87,16 @@ function shiftTable(options: RuleOptions, table: Table | null): ReadonlyMap<stri
 }
 
 /**
- * `sign: { from: SHKZG, negative: [H], positive: [S] }` for amounts that are stored without theirs.
+ * `sign: { from: SHKZG, negative: [H], positive: [S] }` for amounts that are stored without theirs;
+ * `sign: drop` where it only says a direction that another target holds.
  */
 function compileSign(options: RuleOptions, compiling: Compiling) {
   const written = options.at('sign')
   if (written === null) return null
+  if (written.kind === 'text' && written.text === 'drop')
+    return (value: string) => (value.startsWith('-') ? negateText(value) : value)
   if (written.kind !== 'map')
-    return options.fail('"sign" is written { from: FIELD, negative: [H], positive: [S] }')
+    return options.fail('"sign" is written { from: FIELD, negative: [H], positive: [S] }, or drop')
   const inner = openOptions(written, ['from', 'negative', 'positive'], compiling)
   const field = inner.field('from', true)
   const negative = new Set(inner.texts('negative') ?? [])

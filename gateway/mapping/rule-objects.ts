@@ -20,6 +20,7 @@ import { openOptions } from './rule-options.ts'
 import { booleanRule, decimalRule, integerRule, textRule, textsRule } from './rule-scalars.ts'
 import { missing } from './rule-value.ts'
 import { readText, whereOptional } from './source-field.ts'
+import { keyRule } from './subject.ts'
 import { entry, mistakeAt, mistakeAtKey, type Written, type WrittenMap } from './written.ts'
 
 /**
@@ -27,6 +28,7 @@ import { entry, mistakeAt, mistakeAtKey, type Written, type WrittenMap } from '.
  */
 const KINDS: Readonly<Record<string, FieldType['kind'] | null>> = {
   text: 'string',
+  key: 'string',
   integer: 'integer',
   boolean: 'boolean',
   date: 'date',
@@ -171,6 +173,8 @@ function compileScalar(
   enclosing: Enclosing,
 ): CompiledRule {
   switch (kind) {
+    case 'key':
+      return keyRule(written, compiling)
     case 'integer':
       return integerRule(written, type, compiling)
     case 'boolean':

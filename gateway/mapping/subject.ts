@@ -1,10 +1,10 @@
 import type { Json } from '../../adapters/contract.ts'
 import { subjectOf } from '../identity.ts'
-import { type Compiling, Refusal, type Scope } from './rule.ts'
+import { BROKEN, type CompiledRule, type Compiling, Refusal, type Scope } from './rule.ts'
 import { openOptions } from './rule-options.ts'
 import { empty, missing } from './rule-value.ts'
 import { compileSourceField, readText, type SourceField } from './source-field.ts'
-import { mistakeAt, type Written } from './written.ts'
+import { mistakeAt, type Written, type WrittenMap } from './written.ts'
 
 /** The business key of a record, compiled from a mapping's `key`. */
 export type Keys = Readonly<{
@@ -14,12 +14,14 @@ export type Keys = Readonly<{
   erpKeys(scope: Scope): { readonly [name: string]: Json }
 }>
 
-type Part = Readonly<{ field: SourceField; isOptional: boolean }>
+type Part = Readonly<
+  { kind: 'field'; field: SourceField; isOptional: boolean } | { kind: 'constant'; text: string }
+>
 
 /**
- * `key: [EBELN]`, or `{ from: CHARG, optional: true }` for a part that may be empty (a batch). Two
- * empty parts of different columns stay apart, since every part keeps its place between the
- * slashes.
+ * `key: [EBELN]`, or `{ from: CHARG, optional: true }` for a part that may be empty (a batch), or
+ * `{ constant: supplier }` where two tables number their records apart. Two empty parts of different
+ * columns stay apart, since every part keeps its place between the slashes.
  */
 export function compileSubject(written: Written, compiling: Compiling): Keys {
   const items = written.kind === 'list' ? written.items : written.kind === 'text' ? [written] : []
@@ -32,7 +34,12 @@ export function compileSubject(written: Written, compiling: Compiling): Keys {
   return {
     subject(scope) {
       const texts: string[] = []
-      for (const { field, isOptional } of parts) {
+      for (const part of parts) {
+        if (part.kind === 'constant') {
+          texts.push(part.text)
+          continue
+        }
+        const { field, isOptional } = part
         const text = readText(field, scope)
         if (text === undefined) return missing(field, scope)
         if (text instanceof Refusal) return text
@@ -44,7 +51,9 @@ export function compileSubject(written: Written, compiling: Compiling): Keys {
     },
     erpKeys(scope) {
       const keys: { [name: string]: Json } = {}
-      for (const { field } of parts) {
+      for (const part of parts) {
+        if (part.kind === 'constant') continue
+        const { field } = part
         const text = readText(field, scope)
         keys[field.name] = typeof text === 'string' && text !== '' ? text : null
       }
@@ -56,9 +65,25 @@ export function compileSubject(written: Written, compiling: Compiling): Keys {
 function compilePart(written: Written, compiling: Compiling): Part | null {
   if (written.kind !== 'map') {
     const field = compileSourceField(written, compiling)
-    return field === null ? null : { field, isOptional: false }
+    return field === null ? null : { kind: 'field', field, isOptional: false }
   }
-  const options = openOptions(written, ['from', 'optional'], compiling)
+  const options = openOptions(written, ['from', 'optional', 'constant'], compiling)
+  if (options.has('constant')) {
+    const text = options.text('constant') ?? ''
+    if (text === '' || written.entries.size > 1) options.fail('a constant part is written { constant: TEXT }')
+    return { kind: 'constant', text }
+  }
   const field = options.field('from', true)
-  return field === null ? null : { field, isOptional: options.flag('optional') }
+  return field === null ? null : { kind: 'field', field, isOptional: options.flag('optional') }
+}
+
+/**
+ * The key of another record, `{ as: key, of: [BELNR, GJAHR] }`: written as the `key` of that
+ * record's mapping, and encoded like it, or a reference would lead nowhere.
+ */
+export function keyRule(written: WrittenMap, compiling: Compiling): CompiledRule {
+  const options = openOptions(written, ['as', 'of'], compiling)
+  if (!options.has('of')) options.fail('"of" is missing: the columns of that key, of: [EBELN]')
+  const of = options.at('of')
+  return of === null ? BROKEN : { apply: compileSubject(of, compiling).subject, isLate: false }
 }

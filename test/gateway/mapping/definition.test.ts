@@ -210,6 +210,19 @@ describe('the examples of a mapping', () => {
     ])
   })
 
+  test('say by `differs` only what is not as in the example that they are like', () => {
+    const tests = `  - { name: a, record: { K: k, T: x }, event: { subject: k, data: { key: k, text: x } } }
+  - { name: b, like: a, with: { T: y }, differs: { data: { text: y } } }
+  - { name: c, like: b, with: { K: j }, differs: { subject: j, data: { key: j, text: x } } }
+  - { name: d, record: { K: k, T: x }, differs: { data: { text: x } } }
+  - { name: e, like: a, event: { subject: k }, differs: {} }`
+    const [first, second, third, alone, both] = examples(tests)
+    expect([first?.differences, second?.differences]).toEqual([[], []])
+    expect(third?.differences).toEqual(['data.text: expected "x", was "y"'])
+    expect(alone?.differences.join()).toContain('"differs" needs an example that it is like')
+    expect(both?.differences.join()).toContain('either an "event", or what "differs"')
+  })
+
   test('fail when they are mapped and should be rejected, or the other way round', () => {
     const [mapped, rejected] = examples(`  - { name: a, record: { K: k, T: x }, rejected: { field: T } }
   - { name: b, like: a, without: [T], event: { data: { key: k } } }`)

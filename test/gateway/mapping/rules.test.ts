@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { apply, fieldOf, mappingOf, recordOf, SOURCE, THING, thing } from './language.ts'
+import { apply, fieldOf, mappingOf, mistakesOf, recordOf, SOURCE, THING, thing } from './language.ts'
 
 describe('text', () => {
   test('keeps everything but blanks at the end', () => {
@@ -87,6 +87,7 @@ describe('numbers', () => {
       '0.10',
       '-0.10',
     ],
+    ['a sign that is no part of it', 'number: { from: N, as: decimal, sign: drop }', '12.50-', '12.50'],
   ])('are read exactly: %s', (_name, rule, N, expected) => {
     expect(apply(rule, { N, S: 'H' })).toBe(expected)
   })
@@ -332,6 +333,24 @@ describe('a record', () => {
       code: 'VALUE_REFUSED',
       field: 'A',
     })
+  })
+
+  test('of a table that numbers apart has a constant in its key, which is no column of the ERP', () => {
+    const yaml = 'entity: thing\nkey: [{ constant: supplier }, K]\nfields: { key: K }\n'
+    expect(mappingOf(yaml).map(recordOf({ K: '7' }))).toMatchObject({
+      subject: 'supplier/7',
+      data: { erpKeys: { K: '7' } },
+    })
+    const wrong = 'entity: thing\nkey: [{ constant: supplier, from: K }]\nfields: { key: K }\n'
+    expect(mistakesOf(wrong).join()).toContain('a constant part is written { constant: TEXT }')
+  })
+
+  test('refers to another by the key that the other has', () => {
+    const rule = 'text: { as: key, of: [A, { from: B, optional: true }] }'
+    const mapped = mappingOf(thing(rule)).map(recordOf({ A: 'a/b', B: '' }))
+    expect(fieldOf(mapped, 'text')).toBe('a%2Fb/')
+    expect(apply(rule, { A: '', B: 'b' })).toContain('FIELD_EMPTY A')
+    expect(mistakesOf(thing('text: { as: key }')).join()).toContain('"of" is missing')
   })
 
   test('belongs to a company that is configured, or is rejected', () => {
