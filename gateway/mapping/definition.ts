@@ -36,15 +36,18 @@ const KEYS = [
 
 const NAME = /^[a-z0-9]+(-[a-z0-9]+)*\/[a-z0-9]+(-[a-z0-9]+)*$/
 
+/** `<erp>/tables.yaml` is no mapping: it holds the tables that all mappings of an ERP share. */
+const TABLES = 'tables'
+
 /** More would not be read by a person any more. */
 const EXTENDS_MAX = 5
 
 /**
  * Finds `<name>.yaml` in the first of the folders that has it and reads it with everything that it
  * extends. A mapping may extend the one of its own name in a later folder: that is how an
- * installation changes single entries of a built-in one. Only a file that cannot be read, or that
- * names no entity, is invalid here; every other mistake is reported by `compileMapping`, together
- * with its own.
+ * installation changes single entries of a built-in one. Tables of `<erp>/tables.yaml` lie under those
+ * of the mapping. Only a file that cannot be read, or that names no entity, is invalid here; every
+ * other mistake is reported by `compileMapping`, together with its own.
  */
 export function loadMapping(name: string, folders: readonly string[], files: Files): LoadedMapping {
   const mistakes: Mistake[] = []
@@ -56,8 +59,10 @@ export function loadMapping(name: string, folders: readonly string[], files: Fil
       mistakes: [{ file: folders[0] ?? name, line: 1, column: 1, field: '', message }],
     }
   }
-  const written = readExtended(name, found, folders, files, [], mistakes)
-  if (written === null) return { kind: 'invalid', mistakes }
+  const erps = new Set<string>()
+  const own = readExtended(name, found, folders, files, [], mistakes, erps)
+  if (own === null) return { kind: 'invalid', mistakes }
+  const written = withSharedTables(own, erps, folders, files, mistakes)
   const entity = entry(written, 'entity')
   if (entity?.kind === 'text') {
     return { kind: 'loaded', definition: { name, file: found, entity: entity.text, written, mistakes } }
@@ -71,7 +76,7 @@ export function listMappings(folders: readonly string[], files: Files): readonly
   const names = folders.flatMap((folder) =>
     (files.list(folder) ?? []).flatMap((erp) =>
       (files.list(join(folder, erp)) ?? [])
-        .filter((file) => file.endsWith('.yaml'))
+        .filter((file) => file.endsWith('.yaml') && file !== `${TABLES}.yaml`)
         .map((file) => `${erp}/${file.slice(0, -'.yaml'.length)}`),
     ),
   )
@@ -93,7 +98,9 @@ function readExtended(
   files: Files,
   above: readonly string[],
   mistakes: Mistake[],
+  erps: Set<string>,
 ): WrittenMap | null {
+  erps.add(name.slice(0, name.indexOf('/')))
   const { tree, mistakes: faults } = readConfigTree(file, files)
   mistakes.push(...faults)
   if (tree === null) return null
@@ -112,8 +119,46 @@ function readExtended(
     mistakes.push(mistakeAt(base, missingBase(base.text, folders, files, taken)))
     return written
   }
-  const below = readExtended(base.text, found, folders, files, taken, mistakes)
+  const below = readExtended(base.text, found, folders, files, taken, mistakes, erps)
   return below === null ? written : extended(written, below)
+}
+
+/**
+ * The tables that mappings of these ERPs share under the mapping's own, of an installation's file over the built-in one,
+ * entry by entry. Only those that a rule names: an edit of another would look like an edit of the mapping.
+ */
+function withSharedTables(
+  written: WrittenMap,
+  erps: ReadonlySet<string>,
+  folders: readonly string[],
+  files: Files,
+  mistakes: Mistake[],
+): WrittenMap {
+  let tables = entry(written, 'tables')
+  const named = textsIn(written)
+  for (const erp of erps) {
+    for (const folder of folders) {
+      const path = join(folder, erp, `${TABLES}.yaml`)
+      if (files.read(path) === null) continue
+      const { tree, mistakes: faults } = readConfigTree(path, files)
+      mistakes.push(...faults)
+      const shared = tree === null ? null : writtenTree(tree)
+      if (shared?.kind !== 'map') continue
+      const used = { ...shared, entries: new Map([...shared.entries].filter(([name]) => named.has(name))) }
+      tables = tables === null ? used : merged(tables, used, 2)
+    }
+  }
+  if (tables === null) return written
+  return { ...written, entries: new Map(written.entries).set('tables', { key: tables.place, value: tables }) }
+}
+
+/** Every text of a mapping but those of its examples. */
+function textsIn(written: Written, into = new Set<string>()): ReadonlySet<string> {
+  if (written.kind === 'text') into.add(written.text)
+  if (written.kind === 'list') for (const item of written.items) textsIn(item, into)
+  if (written.kind === 'map')
+    for (const [name, { value }] of written.entries) if (name !== 'tests') textsIn(value, into)
+  return into
 }
 
 function missingBase(

@@ -24,7 +24,7 @@ export function sumRule(
   compiling: Compiling,
   enclosing: Enclosing,
 ): CompiledRule {
-  const options = openOptions(written, ['as', 'of', 'unless', 'currency'], compiling)
+  const options = openOptions(written, ['as', 'of', 'unless', 'currency', 'currencies'], compiling)
   const path = pathOption(options, 'of', enclosing)
   const unless = options.has('unless') ? pathOption(options, 'unless', enclosing) : null
   checkSum(options, path, unless, type)

@@ -196,6 +196,42 @@ describe('the version of a mapping', () => {
   })
 })
 
+describe('the tables that mappings of an ERP share', () => {
+  const rules = (more = '') => thing('text: { from: T, table: states }', more)
+  const box = { [PATH]: rules(), '/maps/test/tables.yaml': 'states: { A: open, B: shut }\n' }
+  const given = (texts: Readonly<Record<string, string>>, T: string) => {
+    const compiled = compileMapping(definitionOf(texts), THING, SOURCE)
+    if (compiled.kind === 'invalid') return { said: compiled.mistakes.map(mistakeText).join(), version: '' }
+    const mapped = compiled.mapping.map(recordOf({ K: 'k', T }))
+    const said = mapped.kind === 'mapped' ? mapped.data['text'] : mapped.code
+    return { said, version: compiled.mapping.version }
+  }
+
+  test('are looked up as if they stood in each', () => {
+    expect(given(box, 'B').said).toBe('shut')
+    expect(given({ ...box, [PATH]: rules('tables:\n  states: { B: own }') }, 'B').said).toBe('own')
+    expect(listMappings(['/maps'], memoryFiles(box))).toEqual(['test/thing'])
+  })
+
+  test('are changed entry by entry by the file of an installation', () => {
+    const texts = { ...box, '/own/test/tables.yaml': 'states: { B: closed, A: null }\n' }
+    expect(given(texts, 'B').said).toBe('closed')
+    expect(given(texts, 'A').said).toBe('CODE_UNKNOWN')
+  })
+
+  test('change the version of a mapping that names them, and of no other', () => {
+    const named = { ...box, '/own/test/tables.yaml': 'states: { C: new }\n' }
+    const other = { ...box, '/own/test/tables.yaml': 'units: { ST: H87 }\n' }
+    expect(given(other, 'A').version).toBe(given(box, 'A').version)
+    expect(given(named, 'A').version).not.toBe(given(box, 'A').version)
+  })
+
+  test('tell their mistakes at their own place', () => {
+    const texts = { ...box, '/maps/test/tables.yaml': 'states:\n  A: true\n' }
+    expect(given(texts, 'A').said).toContain('/maps/test/tables.yaml:2')
+  })
+})
+
 describe('the examples of a mapping', () => {
   const examples = (tests: string) =>
     runMappingTests(definitionOf({ [PATH]: thing('text: T', `tests:\n${tests}`) }), THING)

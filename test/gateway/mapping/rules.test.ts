@@ -206,18 +206,20 @@ const LINES = `lines:
   order: line
   fields:
     line: N
-    net: { from: A, as: amount, currency: ../C, optional: true }
+    net: { from: A, as: amount, currency: ../C, currencies: iso, optional: true }
     out: { from: O, as: boolean, whenTrue: [X], whenFalse: [""] }
     due: { from: D, as: date, optional: true }
     note: ../H
-total: { as: sum, of: lines.net, unless: lines.out, currency: C }
+total: { as: sum, of: lines.net, unless: lines.out, currency: C, currencies: iso }
 first: { as: earliest, of: lines.due }`
 
 const line = (N: string, A: string | null, O = '', D: string | null = null) => ({ N, A, O, D })
 
 describe('lists', () => {
   const mapped = (L: readonly object[], C = 'HKD') =>
-    mappingOf(thing(LINES)).map(recordOf({ C, H: 'head', L: JSON.parse(JSON.stringify(L)) }))
+    mappingOf(thing(LINES, 'tables: { iso: { RMB: CNY } }')).map(
+      recordOf({ C, H: 'head', L: JSON.parse(JSON.stringify(L)) }),
+    )
 
   test('are sorted by number where there are numbers, whatever order they came in', () => {
     const lines = [line('100', '1'), line('9', '2'), line('x', '3'), line('1x', '4')]
@@ -248,6 +250,7 @@ describe('lists', () => {
     const big = [line('1', '9007199254740993.01'), line('2', '9007199254740993.02')]
     expect(fieldOf(mapped(big), 'total')).toEqual({ value: '18014398509481986.03', currency: 'HKD' })
     expect(fieldOf(mapped([], 'VND'), 'total')).toEqual({ value: '0', currency: 'VND' })
+    expect(fieldOf(mapped(big, 'RMB'), 'total')).toMatchObject({ currency: 'CNY' })
   })
 
   test('give their earliest date, or null', () => {
@@ -275,18 +278,25 @@ moment: { as: latest, of: lines.at }`
     expect(fieldOf(mapped([line('1', '1'), line('2', 'x')]), 'lines')).toBe(
       'VALUE_REFUSED L[1].A: A "x" is not a number',
     )
-    expect(mappingOf(thing(LINES)).map(recordOf({ C: 'HKD', H: '', L: 'x' }))).toMatchObject({
+    expect(
+      mappingOf(thing(LINES, 'tables: { iso: { RMB: CNY } }')).map(recordOf({ C: 'HKD', H: '', L: 'x' })),
+    ).toMatchObject({
       code: 'VALUE_REFUSED',
       reason: 'L is not a list',
     })
-    expect(mappingOf(thing(LINES)).map(recordOf({ C: 'HKD', H: '' }))).toMatchObject({
+    expect(
+      mappingOf(thing(LINES, 'tables: { iso: { RMB: CNY } }')).map(recordOf({ C: 'HKD', H: '' })),
+    ).toMatchObject({
       code: 'FIELD_MISSING',
       field: 'L',
     })
   })
 
   test('refuse to sum what does not go together', () => {
-    const mixed = LINES.replace('lines.out, currency: C', 'lines.out').replace('../C', 'CUR')
+    const mixed = LINES.replace('lines.out, currency: C, currencies: iso', 'lines.out').replace(
+      '../C, currencies: iso',
+      'CUR',
+    )
     const L = [
       { ...line('1', '1'), CUR: 'HKD' },
       { ...line('2', '1'), CUR: 'VND' },
