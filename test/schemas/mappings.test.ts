@@ -1,22 +1,15 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { listMappings, loadMapping } from '../../gateway/mapping/definition.ts'
 import { runMappingTests } from '../../gateway/mapping/mapping-tests.ts'
 import { mistakesText } from '../../gateway/mapping/mistake.ts'
-import type { Files } from '../../gateway/ports.ts'
 import { loadSchemas } from '../../gateway/schemas/load.ts'
+import { CHECKOUT, EVENTS, MAPPINGS } from './schema-folder.ts'
 
-const files: Files = {
-  read: (path) => orNull(() => readFileSync(path, 'utf8')),
-  list: (path) => orNull(() => readdirSync(path).sort()),
-}
-const root = join(import.meta.dirname, '../../schemas')
-const folders = [join(root, 'mappings')]
-const schemas = loadSchemas(files, join(root, 'events'))
+const folders = [MAPPINGS]
+const schemas = loadSchemas(CHECKOUT, EVENTS)
 
-describe.each(listMappings(folders, files))('%s', (name) => {
-  const loaded = loadMapping(name, folders, files)
+describe.each(listMappings(folders, CHECKOUT))('%s', (name) => {
+  const loaded = loadMapping(name, folders, CHECKOUT)
 
   test('can be read', () => {
     expect(loaded.kind === 'invalid' ? mistakesText(loaded.mistakes) : '').toBe('')
@@ -38,11 +31,3 @@ describe.each(listMappings(folders, files))('%s', (name) => {
     expect(differences, `${definition.file}:${line}`).toEqual([])
   })
 })
-
-function orNull<Value>(read: () => Value): Value | null {
-  try {
-    return read()
-  } catch {
-    return null
-  }
-}

@@ -6,11 +6,20 @@ const ROOT = join(import.meta.dirname, '../..')
 
 export const EVENTS = 'schemas/events'
 export const FROZEN = 'schemas/frozen'
+export const MAPPINGS = 'schemas/mappings'
 
 /** The files of the checkout, by their paths from its root. */
 export const CHECKOUT: Files = {
-  read: (path) => readFileSync(join(ROOT, path), 'utf8'),
-  list: (path) => readdirSync(join(ROOT, path)).sort(),
+  read: (path) => orNull(() => readFileSync(join(ROOT, path), 'utf8')),
+  list: (path) => orNull(() => readdirSync(join(ROOT, path)).sort()),
+}
+
+function orNull<Value>(read: () => Value): Value | null {
+  try {
+    return read()
+  } catch {
+    return null
+  }
 }
 
 /** A JSON file of the checkout. */

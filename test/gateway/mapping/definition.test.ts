@@ -3,7 +3,17 @@ import { compileMapping } from '../../../gateway/mapping/compile-mapping.ts'
 import { listMappings, loadMapping } from '../../../gateway/mapping/definition.ts'
 import { runMappingTests } from '../../../gateway/mapping/mapping-tests.ts'
 import { mistakeText } from '../../../gateway/mapping/mistake.ts'
-import { definitionOf, memoryFiles, mistakesOf, PATH, recordOf, SOURCE, THING, thing } from './language.ts'
+import {
+  definitionOf,
+  mappingOf,
+  memoryFiles,
+  mistakesOf,
+  PATH,
+  recordOf,
+  SOURCE,
+  THING,
+  thing,
+} from './language.ts'
 
 describe('a mapping file', () => {
   test('with many mistakes reports each of them at its place, with the nearest valid name', () => {
@@ -194,6 +204,16 @@ describe('the version of a mapping', () => {
     ]
     expect(new Set(versions).size).toBe(versions.length)
   })
+})
+
+test('a key may hold a constant, which is no column of the ERP, to keep two tables apart', () => {
+  const yaml = 'entity: thing\nkey: [{ constant: supplier }, K]\nfields: { key: K }\n'
+  expect(mappingOf(yaml).map(recordOf({ K: '7' }))).toMatchObject({
+    subject: 'supplier/7',
+    data: { erpKeys: { K: '7' } },
+  })
+  const wrong = 'entity: thing\nkey: [{ constant: supplier, from: K }]\nfields: { key: K }\n'
+  expect(mistakesOf(wrong).join()).toContain('a constant part is written { constant: TEXT }')
 })
 
 describe('the tables that mappings of an ERP share', () => {

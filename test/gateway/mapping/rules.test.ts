@@ -345,16 +345,6 @@ describe('a record', () => {
     })
   })
 
-  test('of a table that numbers apart has a constant in its key, which is no column of the ERP', () => {
-    const yaml = 'entity: thing\nkey: [{ constant: supplier }, K]\nfields: { key: K }\n'
-    expect(mappingOf(yaml).map(recordOf({ K: '7' }))).toMatchObject({
-      subject: 'supplier/7',
-      data: { erpKeys: { K: '7' } },
-    })
-    const wrong = 'entity: thing\nkey: [{ constant: supplier, from: K }]\nfields: { key: K }\n'
-    expect(mistakesOf(wrong).join()).toContain('a constant part is written { constant: TEXT }')
-  })
-
   test('refers to another by the key that the other has', () => {
     const rule = 'text: { as: key, of: [A, { from: B, optional: true }] }'
     const mapped = mappingOf(thing(rule)).map(recordOf({ A: 'a/b', B: '' }))
