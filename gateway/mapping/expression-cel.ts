@@ -1,5 +1,6 @@
 import { CalendarDate, Instant } from './activation.ts'
 import { civilDate, dateText, parseDate, parseInstant } from './calendar.ts'
+import { currencyDecimals } from './currency.ts'
 import {
   add,
   compare,
@@ -83,6 +84,10 @@ export function celFunctions(): readonly CelFunction[] {
     {
       signature: 'round(Decimal, int): Decimal',
       apply: (value, places) => round(decimal(value), scale(places)),
+    },
+    {
+      signature: 'currencyDecimals(string): int',
+      apply: (currency) => BigInt(currencyDecimals(String(currency))),
     },
     ...['Decimal, Decimal', 'Decimal, int', 'int, Decimal', 'int, int'].map((types) => ({
       signature: `divide(${types}, int): Decimal`,

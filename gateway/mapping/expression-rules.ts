@@ -28,6 +28,7 @@ const FUNCTIONS: Readonly<Record<string, Readonly<{ takes: readonly (readonly Ki
   instant: { takes: [['string', 'date-time']], gives: 'date-time' },
   abs: { takes: [['decimal']], gives: 'decimal' },
   round: { takes: [['decimal'], ['integer']], gives: 'decimal' },
+  currencyDecimals: { takes: [['string']], gives: 'integer' },
   divide: { takes: [['decimal', 'integer'], ['decimal', 'integer'], ['integer']], gives: 'decimal' },
 }
 

@@ -13,18 +13,23 @@ import {
   type Row,
   type Scope,
 } from './rule.ts'
+import { compileRowExpression, type RowExpression } from './rule-expression.ts'
 import { openOptions, type RuleOptions } from './rule-options.ts'
 import { missing } from './rule-value.ts'
 import { compileSourceField, noteRead, readText, type SourceField } from './source-field.ts'
 import type { WrittenMap } from './written.ts'
 
 /**
- * A list of objects from a list of rows: `from` the rows, `where` they belong to this row, `fields`
- * of each, in the `order` of one or several of those fields, since equal documents must give equal
+ * A list of objects from a list of rows: `from` the rows, `where` they belong to this row and `when`
+ * an expression on them holds, `fields` of each, in the `order` of one or several of those fields, since equal documents must give equal
  * lists.
  */
 export function listRule(written: WrittenMap, type: ListType, compiling: Compiling): CompiledRule {
-  const options = openOptions(written, ['as', 'from', 'where', 'order', 'fields', 'optional'], compiling)
+  const options = openOptions(
+    written,
+    ['as', 'from', 'where', 'when', 'order', 'fields', 'optional'],
+    compiling,
+  )
   const field = options.field('from', true)
   const isOptional = options.flag('optional')
   if (isOptional && !type.nullable) options.fail('the event needs this list, so it cannot be "optional"')
@@ -36,7 +41,8 @@ export function listRule(written: WrittenMap, type: ListType, compiling: Compili
   }
   const element = compileElement(options, type.of, inner)
   const order = compileOrder(options, type.of)
-  if (field === null) return BROKEN
+  const when = options.has('when') ? compileRowExpression(options.at('when'), 'boolean', inner) : null
+  if (field === null || (options.has('when') && when === null)) return BROKEN
   const select = compileSelect(options, field, compiling)
   return {
     isLate: false,
@@ -45,7 +51,7 @@ export function listRule(written: WrittenMap, type: ListType, compiling: Compili
       if (rows === undefined) return isOptional ? null : missing(field, scope)
       if (rows === null) return isOptional ? null : []
       if (!isJsonList(rows)) return field.refuse(scope, 'VALUE_REFUSED', `${field.name} is not a list`)
-      const list = mapRows(rows, scope, field, select, element)
+      const list = mapRows(rows, scope, field, { select, when, element })
       return list instanceof Refusal ? list : list.sort(order)
     },
   }
@@ -67,19 +73,25 @@ type Select = (rows: readonly Json[], scope: Scope) => readonly Placed[] | Refus
 
 type Placed = Readonly<{ index: number; row: Row }>
 
+/** Which rows become elements, and how. */
+type Elements = Readonly<{ select: Select; when: RowExpression | null; element: Maker }>
+
 function mapRows(
   rows: readonly Json[],
   scope: Scope,
   field: SourceField,
-  select: Select,
-  element: Maker,
+  { select, when, element }: Elements,
 ): Json[] | Refusal {
   const selected = select(rows, scope)
   if (selected instanceof Refusal) return selected
   const list: Json[] = []
   const place = field.place(scope)
   for (const { index, row } of selected) {
-    const value = element({ row, parent: scope, prefix: `${place}[${index}].` })
+    const inside: Scope = { row, parent: scope, prefix: `${place}[${index}].` }
+    const holds = when?.evaluate(inside)
+    if (holds?.kind === 'failed') return field.refuse(scope, 'FORMULA_FAILED', holds.reason)
+    if (holds?.value === false) continue
+    const value = element(inside)
     if (value instanceof Refusal) return value
     list.push(value)
   }

@@ -216,6 +216,22 @@ test('a key may hold a constant, which is no column of the ERP, to keep two tabl
   expect(mistakesOf(wrong).join()).toContain('a constant part is written { constant: TEXT }')
 })
 
+test('a list may leave out rows by an expression on them', () => {
+  const rule = (when: string) =>
+    thing(
+      `lines:\n  as: list\n  from: L\n  when: ${when}\n  order: line\n  fields: { line: N, net: { as: constant, value: null } }`,
+    )
+  const L = [
+    { N: '1', D: '' },
+    { N: '2', D: '2026-10-01' },
+  ]
+  const mapped = mappingOf(rule(`'record.D != "" && parent.K == "k"'`)).map(recordOf({ K: 'k', L }))
+  expect(mapped).toMatchObject({ data: { lines: [{ line: '2' }] } })
+  const failed = mappingOf(rule(`'decimal(record.D) > decimal("0")'`)).map(recordOf({ K: 'k', L }))
+  expect(failed).toMatchObject({ code: 'FORMULA_FAILED', field: 'L' })
+  expect(mistakesOf(rule('record.D')).join()).toContain('fields.lines.when')
+})
+
 describe('the tables that mappings of an ERP share', () => {
   const rules = (more = '') => thing('text: { from: T, table: states }', more)
   const box = { [PATH]: rules(), '/maps/test/tables.yaml': 'states: { A: open, B: shut }\n' }

@@ -104,6 +104,8 @@ describe('a condition', () => {
     ['event.revision == 2 && event.origin == "live"', true],
     ['data.number.startsWith("47") && size(data.number) == 4', true],
     ['divide(data.totals.net.value, 3, 2)', '3333.50'],
+    ['round(decimal("1.55"), currencyDecimals("JPY"))', '2'],
+    ['round(decimal("1.555"), currencyDecimals("HKD"))', '1.56'],
     ['round(data.totals.net.value, 0)', '10001'],
     ['string(data.totals.net.value) + "!"', '10000.50!'],
   ])('%s', (source, expected) => {
