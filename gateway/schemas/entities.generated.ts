@@ -942,6 +942,10 @@ export type Schedule = Readonly<{
   quantity: Decimal
   /** The day that the supplier confirmed. */
   confirmedDate?: DateText | null
+  /** How much of it was received, or delivered where it is an order of a customer. */
+  received?: Decimal | null
+  /** The plant that it goes to, where schedules name their own. */
+  plant?: Org | null
 }>
 
 /** A line of an order. At least one of item, description is there. */

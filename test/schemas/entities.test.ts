@@ -136,7 +136,7 @@ describe('what is said to the person who keeps a mapping', () => {
     [
       { schedules: [{ date: '2026-10-12', qty: '1' }] },
       '/lines/0/schedules/0/qty is not a field of purchase-order version 1.',
-      'Allowed there: date, quantity, confirmedDate.',
+      'Allowed there: date, quantity, confirmedDate, received, plant.',
     ],
   ])('names place and remedy for %j', (change, place, remedy) => {
     const said = ofLine(change).join('\n')

@@ -12,7 +12,7 @@ import { loadSchemas } from '../../gateway/schemas/load.ts'
 import { CHECKOUT, EVENTS, MAPPINGS } from './schema-folder.ts'
 
 /** Packs for ERPs that many companies run: their README holds the settings of every feed, to be copied. */
-const PACKS = ['k3-wise', 'u8']
+const PACKS = ['k3-wise', 'oracle-ebs', 'u8']
 
 const schemas = loadSchemas(CHECKOUT, EVENTS)
 
