@@ -2,19 +2,25 @@ import type { Json } from '../../adapters/contract.ts'
 import { isCurrencyCode } from './currency.ts'
 import type { FieldType } from './field-type.ts'
 import { compileNumeral } from './numeral.ts'
-import { type CompiledRule, type Compiling, Refusal, type Scope, type Table } from './rule.ts'
+import { BROKEN, type CompiledRule, type Compiling, Refusal, refuse, type Scope, type Table } from './rule.ts'
+import { targetOf } from './rule-codes.ts'
+import { compileRowExpression } from './rule-expression.ts'
 import { compileNumber, NUMBER_KEYS } from './rule-number.ts'
 import { openOptions, type RuleOptions } from './rule-options.ts'
-import { empty, missing, refused, VALUE_KEYS, valueRule } from './rule-value.ts'
+import { type Convert, empty, missing, refused, VALUE_KEYS, valueRule } from './rule-value.ts'
 import { readText, type SourceField, whereOptional } from './source-field.ts'
 import type { WrittenMap } from './written.ts'
 
-/** Money: `{value, currency}`. */
+/** Money: `{value, currency}`, from a field, or from an expression as `cel`. */
 export function amountRule(written: WrittenMap, type: FieldType, compiling: Compiling): CompiledRule {
-  const options = openOptions(written, [...VALUE_KEYS, ...NUMBER_KEYS, 'currency', 'currencies'], compiling)
+  const options = openOptions(
+    written,
+    [...VALUE_KEYS, 'cel', ...NUMBER_KEYS, 'currency', 'currencies'],
+    compiling,
+  )
   const number = compileNumber(options, compiling)
   const currencyOf = compileCurrency(options, compiling)
-  return valueRule(options, type, (text, scope, field) => {
+  return figureRule(options, type, compiling, (text, scope, field) => {
     const currency = currencyOf(scope)
     if (typeof currency !== 'string') return currency
     const value = number(text, scope, field, currency)
@@ -24,15 +30,15 @@ export function amountRule(written: WrittenMap, type: FieldType, compiling: Comp
 
 /**
  * A quantity: `{value, unit}`, with `raw` where the unit is in no table, and `base` where the ERP
- * keeps it.
+ * keeps it. Its value comes from a field, or from an expression as `cel`.
  */
 export function quantityRule(written: WrittenMap, type: FieldType, compiling: Compiling): CompiledRule {
-  const keys = [...VALUE_KEYS, ...NUMBER_KEYS, 'unit', 'units', 'base', 'num', 'den']
+  const keys = [...VALUE_KEYS, 'cel', ...NUMBER_KEYS, 'unit', 'units', 'base', 'num', 'den']
   const options = openOptions(written, keys, compiling)
   const number = compileNumber(options, compiling)
   const unitOf = compileUnit(options, options.table('units'), compiling)
   const parts = compileParts(options, compiling)
-  return valueRule(options, type, (text, scope, field) => {
+  return figureRule(options, type, compiling, (text, scope, field) => {
     const unit = unitOf(scope)
     if (unit instanceof Refusal) return unit
     const value = number(text, scope, field, null)
@@ -45,6 +51,37 @@ export function quantityRule(written: WrittenMap, type: FieldType, compiling: Co
     }
     return quantity
   })
+}
+
+/** A rule on one source field, or on what an expression gives where the ERP does not keep the figure itself. */
+function figureRule(
+  options: RuleOptions,
+  type: FieldType,
+  compiling: Compiling,
+  convert: Convert,
+): CompiledRule {
+  if (!options.has('cel')) return valueRule(options, type, convert)
+  if (options.has('from'))
+    options.fail('a figure comes from a field ("from") or an expression ("cel"), not both')
+  const expression = compileRowExpression(options.at('cel'), 'decimal', compiling)
+  if (expression === null) return BROKEN
+  const { line } = options
+  const name = targetOf(options.written.path)
+  const computed: SourceField = {
+    name,
+    path: [],
+    read: () => undefined,
+    place: ({ prefix }) => prefix + name,
+    refuse: (scope, code, reason) => refuse(scope, code, name, line, reason),
+  }
+  return {
+    isLate: false,
+    apply(scope) {
+      const evaluated = expression.evaluate(scope)
+      if (evaluated.kind === 'failed') return computed.refuse(scope, 'FORMULA_FAILED', evaluated.reason)
+      return convert(String(evaluated.value), scope, computed)
+    },
+  }
 }
 
 /** The currency of an amount: a field, `{ constant: USD }`, or `{ of: company }`. */

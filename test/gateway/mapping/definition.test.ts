@@ -216,6 +216,23 @@ test('a key may hold a constant, which is no column of the ERP, to keep two tabl
   expect(mistakesOf(wrong).join()).toContain('a constant part is written { constant: TEXT }')
 })
 
+test('an amount or a quantity may be computed, and says unit and currency like one that is kept', () => {
+  const rule = `price: { as: amount, cel: 'decimal(record.A) * decimal(record.B)', currency: C, scale: currency }
+stock: { as: quantity, cel: 'decimal(record.A) - decimal(record.B)', unit: U, units: units }`
+  const mapped = (data: { readonly [field: string]: string }) =>
+    mappingOf(thing(rule, 'tables: { units: { ST: H87 } }')).map(
+      recordOf({ K: 'k', A: '3', B: '1.5', C: 'HKD', U: 'ST', ...data }),
+    )
+  expect(mapped({})).toMatchObject({
+    data: { price: { value: '4.50', currency: 'HKD' }, stock: { value: '1.5', unit: 'H87' } },
+  })
+  expect(mapped({ U: 'FASS' })).toMatchObject({ data: { stock: { unit: 'FASS', raw: 'FASS' } } })
+  expect(mapped({ C: 'JPY' })).toMatchObject({ code: 'VALUE_REFUSED', field: 'price' })
+  expect(mapped({ B: 'x' })).toMatchObject({ code: 'FORMULA_FAILED', field: 'price' })
+  const both = thing(`price: { from: A, as: amount, cel: 'decimal(record.A)', currency: C }`)
+  expect(mistakesOf(both).join()).toContain('not both')
+})
+
 test('a list may leave out rows by an expression on them', () => {
   const rule = (when: string) =>
     thing(
