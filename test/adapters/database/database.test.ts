@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from 'vitest'
+import type { Json } from '../../../adapters/contract.ts'
 import { adapter } from '../../../adapters/database/adapter.ts'
 import { testAdapter } from '../../kit/adapter-contract.ts'
 import { testEdges } from './edges.ts'
@@ -22,25 +23,29 @@ describe('in a table of PostgreSQL', () => {
 })
 
 describe('lines', () => {
-  test('may come from a select, with codes of another table', async () => {
+  test('may come from a select, with codes of another table and a cursor of their own', async () => {
     await using source = await disposable()
     const { schema } = source
     await source.erp(
       `CREATE TABLE ${schema}.doc (no int PRIMARY KEY, changed timestamp NOT NULL);
-       CREATE TABLE ${schema}.line (no int, pos int, item int, PRIMARY KEY (no, pos));
+       CREATE TABLE ${schema}.line (no int, pos int, item int, changed timestamp, PRIMARY KEY (no, pos));
        CREATE TABLE ${schema}.item (id int PRIMARY KEY, code text);
        INSERT INTO ${schema}.doc VALUES (1, '2026-03-01');
        INSERT INTO ${schema}.item VALUES (7, '0007');
-       INSERT INTO ${schema}.line VALUES (1, 2, 8), (1, 1, 7)`,
+       INSERT INTO ${schema}.line VALUES (1, 2, 8, '2026-03-01'), (1, 1, 7, '2026-03-01')`,
     )
-    const select = `SELECT l.no, l.pos, i.code FROM ${schema}.line l LEFT JOIN ${schema}.item i ON i.id = l.item`
-    const lines = [{ name: 'lines', select, key: ['pos'], on: { no: 'no' } }]
-    const reader = createReader(await source.transport(), { ...byTime(`${schema}.doc`), lines })
-    const [record] = recordsOf(await reader.poll())
-    expect(record?.data['lines']).toEqual([
-      { no: '1', pos: '1', code: '0007' },
-      { no: '1', pos: '2', code: null },
-    ])
+    const select = `SELECT l.no, l.pos, l.changed, i.code FROM ${schema}.line l LEFT JOIN ${schema}.item i ON i.id = l.item`
+    const lines = [
+      { name: 'lines', select, key: ['pos'], on: { no: 'no' }, cursor: { columns: ['changed'] } },
+    ]
+    const reader = createReader(await source.transport(), { ...byTime(`${schema}.doc`, '0s'), lines })
+    const codes = async () => {
+      const record = recordsOf(await reader.poll()).at(-1)
+      return (record?.data['lines'] as readonly Json[] | undefined)?.map((line) => Object(line).code)
+    }
+    expect(await codes()).toEqual(['0007', null])
+    await source.erp(`UPDATE ${schema}.line SET item = 7, changed = '2026-03-02' WHERE pos = 2`)
+    expect(await codes()).toEqual(['0007', '0007'])
     expect(await reader.session.check(new AbortController().signal)).toMatchObject({ ok: true })
   })
 
