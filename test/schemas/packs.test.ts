@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { adapter } from '../../adapters/database/adapter.ts'
+import { selectFaults } from '../../adapters/database/select-guard.ts'
 import type { Feed } from '../../adapters/database/settings.ts'
 import { compileMapping } from '../../gateway/mapping/compile-mapping.ts'
 import { listMappings, loadMapping } from '../../gateway/mapping/definition.ts'
@@ -12,14 +13,19 @@ import { loadSchemas } from '../../gateway/schemas/load.ts'
 import { CHECKOUT, EVENTS, MAPPINGS } from './schema-folder.ts'
 
 /** Packs for ERPs that many companies run: their README holds the settings of every feed, to be copied. */
-const PACKS = ['k3-wise', 'oracle-ebs', 'sap-ecc', 'u8']
+const PACKS = [
+  ['k3-wise', 'sqlserver'],
+  ['oracle-ebs', 'oracle'],
+  ['sap-ecc', 'oracle'],
+  ['u8', 'sqlserver'],
+] as const
 
 /** What only another way to an ERP hands over: a change document of SAP, which its tables do not join to. */
 const OF_OTHER_WAYS = ['UDATE', 'UTIME']
 
 const schemas = loadSchemas(CHECKOUT, EVENTS)
 
-describe.each(PACKS)('the pack %s', (pack) => {
+describe.each(PACKS)('the pack %s', (pack, engine) => {
   const readme = CHECKOUT.read(`${MAPPINGS}/${pack}/README.md`) ?? ''
   const feeds = Object.entries(feedsIn(readme))
 
@@ -30,7 +36,9 @@ describe.each(PACKS)('the pack %s', (pack) => {
 
   test.each(feeds)('%s: the settings can be read, and have the columns that they name', (_name, given) => {
     const { feed } = given
-    expect(adapter.feedFaults?.(feed)).toEqual([])
+    expect(adapter.feedFaults?.(feed, null)).toEqual([])
+    for (const { select } of [feed, ...feed.lines])
+      if (select !== undefined) expect(selectFaults(select, engine, undefined)).toEqual([])
     for (const { columns, wanted } of namedIn(feed))
       expect(columns).toEqual(expect.arrayContaining([...wanted]))
   })
