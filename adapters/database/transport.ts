@@ -106,6 +106,8 @@ export interface Dialect {
   advice(
     subject: Readonly<{ table: string; key: readonly string[]; cursor: readonly string[] }> | null,
   ): readonly Statement[]
+  /** Absent: the engine does not tell in which order changes were committed. */
+  readonly commitOrdered?: CommitOrdered
 }
 
 /**
@@ -124,6 +126,34 @@ export interface Checksums {
   /** Rest of the first 32 bits of a text's MD5 (in UTF-8, the most significant bit first), as a number and as text. */
   bucket(text: string, buckets: number): string
 }
+
+/** What an engine tells of the order in which changes were committed, for feeds that read by it. */
+export type CommitOrdered = Readonly<{
+  /**
+   * One row for a table with a column that the database raises with each change of a row: its name, and null where an
+   * index begins with it, or else what a person should know. No row: the table has none.
+   */
+  column(table: string): Statement
+  /**
+   * An expression of that column's type. Of the values below it, every change is committed or undone: none comes later.
+   * The oldest transaction that is still open holds it back. Read it by a statement of its own, and the rows afterwards:
+   * what is committed in between lies above it.
+   */
+  bound: string
+  /** The keys of changed rows, which the database itself notes where its owner told it to. */
+  tracked: Readonly<{
+    /**
+     * One row: the newest version, and the oldest after which all changes are still known; both whole numbers as text.
+     * No row: the table is not tracked.
+     */
+    versions(table: string): Statement
+    /**
+     * What was changed after a version, as a relation `h`: `v1`, `v2` … are the columns of the key, `deleted` is 1 or 0,
+     * `version` the version of the last change. Each key stands there once.
+     */
+    changes(table: string, key: readonly string[], after: string, bind: Bind): string
+  }>
+}>
 
 export type Statement = Readonly<{ text: string; parameters: readonly (string | null)[] }>
 

@@ -74,6 +74,9 @@ const OWN: Readonly<Record<string, (of: Arguments, found: Found) => string>> = {
   switchoffset([value = []], found) {
     return expression(value, found)
   },
+  todatetimeoffset([value = []], found) {
+    return `(${expression(value, found)} AT TIME ZONE 'UTC')`
+  },
   changetable([of = [], after = []], found) {
     if (!isWord(of[0], 'changes')) refuse(of[0])
     const { parts } = nameAt(of, 1)

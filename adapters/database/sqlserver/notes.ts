@@ -1,0 +1,16 @@
+import type { Facts } from './driver.ts'
+import type { SqlServerConnection } from './settings.ts'
+
+/** What a person should know of a connection. */
+export function notesOf(settings: SqlServerConnection, facts: Facts): readonly string[] {
+  const { encrypt, unencryptedReason, tls } = settings
+  const notes: string[] = []
+  if (!encrypt) notes.push(`Risk: the connection is not encrypted (${unencryptedReason}).`)
+  if (tls?.reason !== undefined)
+    notes.push(`Risk: ${tls.minimum} is taken until ${tls.until}, which can be broken (${tls.reason}).`)
+  if (!facts.allowsSnapshots)
+    notes.push(
+      `The database allows no snapshots, so a record and its lines may be of two moments${facts.readsVersions ? '' : ', and reading waits for writers and they for it'}. The DBA can change that without a restart: ALTER DATABASE … SET ALLOW_SNAPSHOT_ISOLATION ON.`,
+    )
+  return notes
+}
