@@ -4,8 +4,9 @@ import { readPage } from './keyset.ts'
 import type { Plan } from './plan.ts'
 import { fingerprints, valuesAt } from './plan.ts'
 import type { Made } from './records.ts'
-import { keyOfParts, makeRecords } from './records.ts'
+import { keyOfParts } from './records.ts'
 import { narrowPlaces, recordPrints, rowsOfKeys } from './rows-of-keys.ts'
+import { makeSettled } from './settled.ts'
 import type { Row, Snapshot } from './transport.ts'
 
 /** Records of which only those were read whole that are not known as they are; `unchanged` are the keys of the others. */
@@ -92,7 +93,7 @@ export async function makeAll(
   rows: readonly Row[],
   signal: AbortSignal,
 ): Promise<Made> {
-  const first = await makeRecords(plan, snapshot, rows, signal)
+  const first = await makeSettled(plan, snapshot, rows, signal)
   if (first.rows >= rows.length) return first
   const rest = await makeAll(plan, snapshot, rows.slice(first.rows), signal)
   return {

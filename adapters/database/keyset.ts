@@ -2,7 +2,8 @@ import type { Unreadable } from '../contract.ts'
 import type { Plan, Relation } from './plan.ts'
 import { fingerprints, listed, selected, typeAt, valuesAt } from './plan.ts'
 import type { Made } from './records.ts'
-import { assertSameTypes, keyOf, makeRecords, NOT_UNIQUE, unreadableRow } from './records.ts'
+import { assertSameTypes, keyOf, NOT_UNIQUE, unreadableRow } from './records.ts'
+import { makeSettled } from './settled.ts'
 import type { Bind, Dialect, Row, Snapshot } from './transport.ts'
 import { binding } from './transport.ts'
 
@@ -67,7 +68,7 @@ export async function readRecords(
   const places = header.columns.map((_, place) => place)
   const extra = fingerprints(dialect, header)
   const page = await readPage(dialect, snapshot, keyset, { places, extra }, limit, signal)
-  const made = await makeRecords(plan, snapshot, page.rows, signal)
+  const made = await makeSettled(plan, snapshot, page.rows, signal)
   const last = page.rows[made.rows - 1]
   const lost = made.rows === page.rows.length ? twin(plan, keyset, page) : []
   return {

@@ -13,6 +13,8 @@ export interface Transport {
 }
 
 export interface Snapshot {
+  /** The server gives no view that stands still: each statement sees the state of its own moment. */
+  readonly moves?: true
   /**
    * One statement. Parameters are text or null; so are values, written by the database as `Dialect.selected` asks. Throws
    * ADAPTER_ENTITY_UNKNOWN when a table or column is not there, ADAPTER_CONFIG_INVALID with `details.badValue` true

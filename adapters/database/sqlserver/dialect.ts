@@ -28,7 +28,7 @@ export function sqlServerDialect(
     tuples,
     cursorType,
     less,
-    clock: 'SELECT CONVERT(varchar(26), SYSUTCDATETIME(), 121)',
+    clock: 'SELECT CONVERT(varchar(26), CAST(SYSUTCDATETIME() AS datetime2(6)), 121)',
     moment,
     // The views that tell need VIEW SERVER STATE, and nobody promises in what order they and the rows change.
     openTransactions: null,

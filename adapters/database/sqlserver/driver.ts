@@ -45,6 +45,7 @@ export async function connect(
     async snapshot(aborts): Promise<Snapshot> {
       const transaction = await link.run((pool) => pool.transaction().begin(level), ms, aborts)
       return {
+        ...(facts.allowsSnapshots ? {} : { moves: true as const }),
         async query(text, parameters, aborting) {
           const request = transaction.request()
           for (const [index, value] of parameters.entries())

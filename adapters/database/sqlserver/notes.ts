@@ -10,7 +10,7 @@ export function notesOf(settings: SqlServerConnection, facts: Facts): readonly s
     notes.push(`Risk: ${tls.minimum} is taken until ${tls.until}, which can be broken (${tls.reason}).`)
   if (!facts.allowsSnapshots)
     notes.push(
-      `The database allows no snapshots, so a record and its lines may be of two moments${facts.readsVersions ? '' : ', and reading waits for writers and they for it'}. The DBA can change that without a restart: ALTER DATABASE … SET ALLOW_SNAPSHOT_ISOLATION ON.`,
+      `The database allows no snapshots: records with lines are read twice, until both times agree${facts.readsVersions ? '' : ', and reading waits for writers and they for it'}. The DBA can change that without a restart: ALTER DATABASE … SET ALLOW_SNAPSHOT_ISOLATION ON.`,
     )
   return notes
 }
