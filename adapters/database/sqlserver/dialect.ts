@@ -1,6 +1,7 @@
 import { zoneOffsetMs } from '../../shared/zone-offset.ts'
 import type { Bind, Dialect, Row, Statement } from '../transport.ts'
 import { cursorIndex, nullableNever, uniqueness, writable } from './catalog.ts'
+import { sqlServerChecksums } from './checksums.ts'
 import { commitOrdered } from './commit-ordered.ts'
 import { quote, quoteTable } from './names.ts'
 import { asText, asValue, cursorType, less, moment } from './values.ts'
@@ -11,7 +12,7 @@ import { asText, asValue, cursorType, less, moment } from './values.ts'
  * this connection.
  */
 export function sqlServerDialect(
-  of: Readonly<{ wall(): number; hasRowVersions: boolean; notes: readonly string[] }>,
+  of: Readonly<{ wall(): number; hasRowVersions: boolean; knowsUtf8: boolean; notes: readonly string[] }>,
 ): Dialect {
   return {
     engine: 'sqlserver',
@@ -33,7 +34,7 @@ export function sqlServerDialect(
     // The views that tell need VIEW SERVER STATE, and nobody promises in what order they and the rows change.
     openTransactions: null,
     horizon: of.hasRowVersions ? HORIZON : null,
-    checksums: null,
+    checksums: of.knowsUtf8 ? sqlServerChecksums : null,
     identities: () => IDENTITIES,
     otherZone: (zone) => otherZone(zone, of.wall()),
     cursorIndex,
@@ -82,7 +83,10 @@ function tuples(types: readonly string[], tuples: readonly Row[], bind: Bind): s
     return `${asValue(text, type)} AS v${column + 1}`
   })
   const names = types.flatMap((_, column) => [`o${column + 1}`, `n${column + 1}`])
-  return `(SELECT t.i, ${columns.join(', ')} FROM (VALUES ${rows.join(', ')}) AS t (${['i', ...names].join(', ')})) AS h`
+  // There is no list of no rows.
+  const none = `(${[0, ...names.map(() => 0)].join(', ')})`
+  const [listed, where] = rows.length === 0 ? [none, ' WHERE 1 = 0'] : [rows.join(', '), '']
+  return `(SELECT t.i, ${columns.join(', ')} FROM (VALUES ${listed}) AS t (${['i', ...names].join(', ')})${where}) AS h`
 }
 
 /** A server tells the hours of its machine now, not the rules of their zone: they are compared now alone. */

@@ -5,6 +5,7 @@ import { AdapterError } from '../../errors.ts'
 import type { Link } from '../link.ts'
 import { CONNECT_MS, createLink, END_MS, GRACE_MS } from '../link.ts'
 import type { Row, Rows, Snapshot, Transport } from '../transport.ts'
+import { UTF8_COLLATION } from './checksums.ts'
 import { sqlServerDialect } from './dialect.ts'
 import { insistOnEncryption } from './encryption.ts'
 import { asAdapterError } from './errors.ts'
@@ -36,7 +37,8 @@ export async function connect(
   const dialect = sqlServerDialect({
     wall: () => context.runtime.wall(),
     hasRowVersions: facts.hasRowVersions,
-    notes: notesOf(settings, facts),
+    knowsUtf8: facts.knowsUtf8,
+    notes: notesOf(settings, address, facts),
   })
   const level = library.ISOLATION_LEVEL[facts.allowsSnapshots ? 'SNAPSHOT' : 'READ_COMMITTED']
   const ms = settings.statementTimeout + GRACE_MS
@@ -72,18 +74,22 @@ export type Facts = Readonly<{
   /** READ_COMMITTED_SNAPSHOT: a statement sees one, and waits for nobody. */
   readsVersions: boolean
   hasRowVersions: boolean
+  /** It can write a text in UTF-8, as the gateway does: SQL Server 2019 and later. */
+  knowsUtf8: boolean
 }>
 
 async function readFacts(link: Link<ConnectionPool>, signal: AbortSignal): Promise<Facts> {
   const text = `SELECT CAST(d.snapshot_isolation_state AS int), CAST(d.is_read_committed_snapshot_on AS int),
-      CASE WHEN EXISTS (SELECT 1 FROM sys.columns c JOIN sys.tables t ON t.object_id = c.object_id WHERE c.system_type_id = 189) THEN 1 ELSE 0 END
+      CASE WHEN EXISTS (SELECT 1 FROM sys.columns c JOIN sys.tables t ON t.object_id = c.object_id WHERE c.system_type_id = 189) THEN 1 ELSE 0 END,
+      CAST(COLLATIONPROPERTY('${UTF8_COLLATION}', 'CodePage') AS int)
     FROM sys.databases d WHERE d.database_id = DB_ID()`
   const { rows } = rowsOf(await link.run((pool) => pool.request().query<[Value[]]>(text), CONNECT_MS, signal))
-  const [snapshots, versions, rowVersions] = rows[0] ?? []
+  const [snapshots, versions, rowVersions, codePage] = rows[0] ?? []
   return {
     allowsSnapshots: snapshots === '1',
     readsVersions: versions === '1',
     hasRowVersions: rowVersions === '1',
+    knowsUtf8: codePage === '65001',
   }
 }
 

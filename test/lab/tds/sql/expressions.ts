@@ -33,6 +33,9 @@ export function expression(tokens: readonly Token[], found: Found): string {
       const end = closing(tokens, at)
       out.push(`(${query(tokens.slice(at + 1, end), found)})`)
       at = end
+    } else if (isWord(token, 'collate')) {
+      // Everything here is compared byte by byte.
+      at += 1
     } else if (isSign(token, '.') && isWord(next, 'ToString')) {
       // Played types that have this method are texts already, but no longer the column itself.
       out.push("|| ''")

@@ -34,19 +34,23 @@ export function callFunction(name: string, tokens: readonly Token[], found: Foun
 const SAME: Readonly<Record<string, string>> = {
   abs: 'abs',
   coalesce: 'coalesce',
+  collationproperty: 'tds.code_page',
   count: 'count',
+  datalength: 'tds.bytes_long',
   db_id: 'tds.db_id',
   db_name: 'tds.db_name',
   change_tracking_current_version: 'tds.tracking_version',
   change_tracking_min_valid_version: 'tds.tracking_oldest',
   getdate: 'tds.local_clock',
   getutcdate: 'tds.local_clock',
+  hashbytes: 'tds.hash',
   has_perms_by_name: 'tds.has_permission',
   isnull: 'coalesce',
   max: 'max',
   min: 'min',
   min_active_rowversion: 'tds.min_active_rowversion',
   object_id: 'tds.object_id',
+  replace: 'tds.replaced',
   replicate: 'repeat',
   right: 'right',
   row_number: 'row_number',
@@ -99,7 +103,12 @@ function cast(tokens: readonly Token[], found: Found): string {
     found.asBytes.add(Number(only.value.slice(2)))
     return expression(of, found)
   }
-  return castTo(type, expression(of, found))
+  return once(of, castTo(type, expression(of, found)))
+}
+
+/** What depends on a parameter alone is computed once, and not for each row. */
+function once(of: readonly Token[], text: string): string {
+  return of.length === 1 && of[0]?.kind === 'parameter' ? `(SELECT ${text})` : text
 }
 
 function castTo(type: SqlType, value: string): string {
@@ -118,9 +127,9 @@ function converted(type: SqlType, of: readonly Token[], style: number, found: Fo
   const { base, length } = type
   if (base === 'binary' || base === 'varbinary') {
     if (style !== 1) refuse(of[0])
-    return `tds.bytes_of_hex(${value})`
+    return once(of, `tds.bytes_of_hex(${value})`)
   }
-  if (!/char/.test(base)) return castTo(type, value)
+  if (!/char/.test(base)) return once(of, castTo(type, value))
   const text = written(value, style, typeOf(of), of)
   return typeof length === 'number' && length < 20 ? `left(${text}, ${length})` : text
 }

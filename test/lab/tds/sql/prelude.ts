@@ -8,8 +8,8 @@
 export const PRELUDE = `
 CREATE SCHEMA IF NOT EXISTS dbo; CREATE SCHEMA tds; CREATE SCHEMA sys;
 
-CREATE TABLE tds.server (snapshots smallint, statements smallint, fork uuid, may_see_fork boolean);
-INSERT INTO tds.server VALUES (1, 0, '22222222-2222-4222-8222-222222222222', true);
+CREATE TABLE tds.server (snapshots smallint, statements smallint, fork uuid, may_see_fork boolean, utf8 int);
+INSERT INTO tds.server VALUES (1, 0, '22222222-2222-4222-8222-222222222222', true, 65001);
 
 CREATE SEQUENCE tds.rowversions START 2001;
 CREATE SEQUENCE tds.changes START 1;
@@ -53,7 +53,7 @@ CREATE FUNCTION tds.raise_rowversion(of text, named text) RETURNS void LANGUAGE 
 DECLARE
   own text := 'tds.' || quote_ident('rowversion:' || of);
 BEGIN
-  EXECUTE format('CREATE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql AS %L', own,
+  EXECUTE format('CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql AS %L', own,
     format('BEGIN NEW.%s := int8send(tds.take(1)); RETURN NEW; END', named));
   EXECUTE format('CREATE TRIGGER rowversion BEFORE INSERT OR UPDATE ON %s FOR EACH ROW EXECUTE FUNCTION %s()', of, own);
 END $$;
@@ -111,22 +111,22 @@ CREATE VIEW sys.database_recovery_status AS SELECT 5 AS database_id,
 CREATE VIEW sys.change_tracking_tables AS SELECT object_id FROM tds.tracked;
 CREATE VIEW sys.all_columns AS SELECT n AS column_id FROM generate_series(1, 300) n;
 
-CREATE FUNCTION tds.db_id() RETURNS int LANGUAGE sql AS 'SELECT 5';
-CREATE FUNCTION tds.db_name() RETURNS text LANGUAGE sql AS $$ SELECT 'erp' $$;
+CREATE FUNCTION tds.db_id() RETURNS int LANGUAGE sql STABLE AS 'SELECT 5';
+CREATE FUNCTION tds.db_name() RETURNS text LANGUAGE sql STABLE AS $$ SELECT 'erp' $$;
 CREATE FUNCTION tds.local_clock() RETURNS timestamp LANGUAGE sql AS 'SELECT clock_timestamp()::timestamp';
-CREATE FUNCTION tds.object_id(text) RETURNS int LANGUAGE sql AS
+CREATE FUNCTION tds.object_id(text) RETURNS int LANGUAGE sql STABLE AS
   $$ SELECT to_regclass(replace(replace($1, '[', '"'), ']', '"'))::oid::int $$;
-CREATE FUNCTION tds.has_permission(text, text, text) RETURNS int LANGUAGE sql AS
+CREATE FUNCTION tds.has_permission(text, text, text) RETURNS int LANGUAGE sql STABLE AS
   $$ SELECT has_table_privilege(tds.object_id($1)::oid, $3)::int $$;
 
-CREATE FUNCTION tds.date_add(date, interval) RETURNS date LANGUAGE sql AS 'SELECT ($1 + $2)::date';
-CREATE FUNCTION tds.date_add(timestamp, interval) RETURNS timestamp LANGUAGE sql AS 'SELECT $1 + $2';
-CREATE FUNCTION tds.date_add(timestamptz, interval) RETURNS timestamptz LANGUAGE sql AS 'SELECT $1 + $2';
-CREATE FUNCTION tds.datetime_of(timestamp) RETURNS timestamp(3) LANGUAGE sql AS $$
+CREATE FUNCTION tds.date_add(date, interval) RETURNS date LANGUAGE sql STABLE AS 'SELECT ($1 + $2)::date';
+CREATE FUNCTION tds.date_add(timestamp, interval) RETURNS timestamp LANGUAGE sql STABLE AS 'SELECT $1 + $2';
+CREATE FUNCTION tds.date_add(timestamptz, interval) RETURNS timestamptz LANGUAGE sql STABLE AS 'SELECT $1 + $2';
+CREATE FUNCTION tds.datetime_of(timestamp) RETURNS timestamp(3) LANGUAGE sql STABLE AS $$
   SELECT date_trunc('second', $1) + interval '1 millisecond' *
     round(round(extract(microseconds FROM $1 - date_trunc('second', $1)) * 300 / 1000000) * 10 / 3) $$;
 
-CREATE FUNCTION tds.utf16(bytea) RETURNS text LANGUAGE plpgsql AS $$
+CREATE FUNCTION tds.utf16(bytea) RETURNS text LANGUAGE plpgsql STABLE AS $$
 DECLARE
   result text := '';
   unit int;
@@ -140,28 +140,42 @@ BEGIN
   END LOOP;
   RETURN result;
 END $$;
-CREATE FUNCTION tds.text_of(text) RETURNS text LANGUAGE sql AS 'SELECT $1';
-CREATE FUNCTION tds.text_of(bpchar) RETURNS bpchar LANGUAGE sql AS 'SELECT $1';
-CREATE FUNCTION tds.text_of(numeric) RETURNS text LANGUAGE sql AS 'SELECT $1::text';
-CREATE FUNCTION tds.text_of(uuid) RETURNS text LANGUAGE sql AS 'SELECT upper($1::text)';
-CREATE FUNCTION tds.text_of(bytea) RETURNS text LANGUAGE sql AS 'SELECT tds.utf16($1)';
-CREATE FUNCTION tds.integer_of(text) RETURNS bigint LANGUAGE sql AS
+CREATE FUNCTION tds.text_of(text) RETURNS text LANGUAGE sql STABLE AS 'SELECT $1';
+CREATE FUNCTION tds.text_of(bpchar) RETURNS bpchar LANGUAGE sql STABLE AS 'SELECT $1';
+CREATE FUNCTION tds.text_of(numeric) RETURNS text LANGUAGE sql STABLE AS 'SELECT $1::text';
+CREATE FUNCTION tds.text_of(uuid) RETURNS text LANGUAGE sql STABLE AS 'SELECT upper($1::text)';
+CREATE FUNCTION tds.text_of(bytea) RETURNS text LANGUAGE sql STABLE AS 'SELECT tds.utf16($1)';
+CREATE FUNCTION tds.integer_of(text) RETURNS bigint LANGUAGE sql STABLE AS
   $$ SELECT CASE WHEN btrim($1) = '' THEN 0 ELSE $1::bigint END $$;
-CREATE FUNCTION tds.integer_of(numeric) RETURNS bigint LANGUAGE sql AS 'SELECT trunc($1)::bigint';
-CREATE FUNCTION tds.integer_of(bytea) RETURNS bigint LANGUAGE sql AS
-  $$ SELECT ('x' || encode($1, 'hex'))::bit(64)::bigint $$;
-CREATE FUNCTION tds.bit_of(text) RETURNS smallint LANGUAGE sql AS $$ SELECT ($1::boolean)::int::smallint $$;
-CREATE FUNCTION tds.bit_of(smallint) RETURNS smallint LANGUAGE sql AS 'SELECT $1';
-CREATE FUNCTION tds.bytes_of(double precision) RETURNS bytea LANGUAGE sql AS 'SELECT float8send($1)';
-CREATE FUNCTION tds.bytes_of(real) RETURNS bytea LANGUAGE sql AS 'SELECT float4send($1)';
-CREATE FUNCTION tds.bytes_of(bytea) RETURNS bytea LANGUAGE sql AS 'SELECT $1';
-CREATE FUNCTION tds.bytes_of_hex(text) RETURNS bytea LANGUAGE sql AS
+CREATE FUNCTION tds.integer_of(numeric) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT trunc($1)::bigint';
+CREATE FUNCTION tds.integer_of(bytea) RETURNS bigint LANGUAGE sql STABLE AS
+  $$ SELECT ('x' || lpad(encode($1, 'hex'), 16, '0'))::bit(64)::bigint $$;
+CREATE FUNCTION tds.bit_of(text) RETURNS smallint LANGUAGE sql STABLE AS $$ SELECT ($1::boolean)::int::smallint $$;
+CREATE FUNCTION tds.bit_of(smallint) RETURNS smallint LANGUAGE sql STABLE AS 'SELECT $1';
+CREATE FUNCTION tds.bytes_of(double precision) RETURNS bytea LANGUAGE sql STABLE AS 'SELECT float8send($1)';
+CREATE FUNCTION tds.bytes_of(real) RETURNS bytea LANGUAGE sql STABLE AS 'SELECT float4send($1)';
+CREATE FUNCTION tds.bytes_of(bytea) RETURNS bytea LANGUAGE sql STABLE AS 'SELECT $1';
+CREATE FUNCTION tds.bytes_of(text) RETURNS bytea LANGUAGE sql STABLE AS $$ SELECT convert_to($1, 'UTF8') $$;
+-- A cast of char(n) to text would lose its blanks.
+CREATE FUNCTION tds.bytes_of(bpchar) RETURNS bytea LANGUAGE sql STABLE AS $$ SELECT convert_to(concat($1), 'UTF8') $$;
+CREATE FUNCTION tds.replaced(text, text, text) RETURNS text LANGUAGE sql STABLE AS 'SELECT replace($1, $2, $3)';
+CREATE FUNCTION tds.replaced(bpchar, text, text) RETURNS text LANGUAGE sql STABLE AS 'SELECT replace(concat($1), $2, $3)';
+CREATE FUNCTION tds.bytes_long(text) RETURNS int LANGUAGE sql STABLE AS 'SELECT octet_length($1)';
+CREATE FUNCTION tds.bytes_long(bpchar) RETURNS int LANGUAGE sql STABLE AS 'SELECT octet_length(concat($1))';
+CREATE FUNCTION tds.bytes_long(bytea) RETURNS int LANGUAGE sql STABLE AS 'SELECT octet_length($1)';
+CREATE FUNCTION tds.hash(text, bpchar) RETURNS bytea LANGUAGE sql STABLE AS $$ SELECT decode(md5(concat($2)), 'hex') $$;
+CREATE FUNCTION tds.hash(text, text) RETURNS bytea LANGUAGE sql STABLE AS $$ SELECT decode(md5($2), 'hex') $$;
+CREATE FUNCTION tds.hash(text, bytea) RETURNS bytea LANGUAGE sql STABLE AS $$ SELECT decode(md5($2), 'hex') $$;
+CREATE FUNCTION tds.code_page(text, text) RETURNS int LANGUAGE sql STABLE AS 'SELECT utf8 FROM tds.server';
+CREATE OPERATOR tds.+ (LEFTARG = text, RIGHTARG = text, FUNCTION = textcat);
+CREATE OPERATOR tds.+ (LEFTARG = bytea, RIGHTARG = bytea, FUNCTION = byteacat);
+CREATE FUNCTION tds.bytes_of_hex(text) RETURNS bytea LANGUAGE sql STABLE AS
   $$ SELECT decode(CASE WHEN $1 LIKE '0x%' THEN substr($1, 3) ELSE '!' END, 'hex') $$;
 ${['smallint', 'integer', 'bigint'].map(ofInteger).join('')}`
 
 function ofInteger(type: string): string {
   return `
-CREATE FUNCTION tds.text_of(${type}) RETURNS text LANGUAGE sql AS 'SELECT $1::text';
-CREATE FUNCTION tds.integer_of(${type}) RETURNS bigint LANGUAGE sql AS 'SELECT $1::bigint';
-CREATE FUNCTION tds.bytes_of(${type}) RETURNS bytea LANGUAGE sql AS 'SELECT int8send($1)';`
+CREATE FUNCTION tds.text_of(${type}) RETURNS text LANGUAGE sql STABLE AS 'SELECT $1::text';
+CREATE FUNCTION tds.integer_of(${type}) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT $1::bigint';
+CREATE FUNCTION tds.bytes_of(${type}) RETURNS bytea LANGUAGE sql STABLE AS 'SELECT int8send($1)';`
 }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Transport } from '../../../../adapters/database/transport.ts'
-import { createReader, recordsOf } from '../reader.ts'
-import type { Lab } from './lab.ts'
+import type { Transport } from '../../../adapters/database/transport.ts'
+import { createReader, recordsOf } from './reader.ts'
+import type { Lab } from './sqlserver-lab.ts'
 
 /** Type, value as T-SQL, and the text that must arrive: no float, no zone of this machine, no rounding. */
 const VALUES: readonly (readonly [type: string, value: string, text: string])[] = [

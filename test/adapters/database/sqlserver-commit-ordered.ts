@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import type { CommitOrdered, Row, Statement, Transport } from '../../../../adapters/database/transport.ts'
-import { binding } from '../../../../adapters/database/transport.ts'
-import type { Lab } from './lab.ts'
+import type { CommitOrdered, Row, Statement, Transport } from '../../../adapters/database/transport.ts'
+import { binding } from '../../../adapters/database/transport.ts'
+import type { Lab } from './sqlserver-lab.ts'
 
 const NEVER = new AbortController().signal
 

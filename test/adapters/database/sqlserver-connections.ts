@@ -1,14 +1,14 @@
 import { createServer } from 'node:net'
 import { expect, test } from 'vitest'
-import { adapter } from '../../../../adapters/database/adapter.ts'
-import { createRuntime } from '../../../../gateway/node/runtime.ts'
-import { everythingIn } from '../../../kit/adapter-surroundings.ts'
-import { makeAuthority } from '../../../kit/certificates.ts'
-import type { ServerOptions, TdsServer } from '../../../lab/tds/server.ts'
-import { startTdsServer } from '../../../lab/tds/server.ts'
-import { createReader } from '../reader.ts'
-import type { Lab } from './lab.ts'
-import { connectTo, PASSWORD } from './lab.ts'
+import { adapter } from '../../../adapters/database/adapter.ts'
+import { createRuntime } from '../../../gateway/node/runtime.ts'
+import { everythingIn } from '../../kit/adapter-surroundings.ts'
+import { makeAuthority } from '../../kit/certificates.ts'
+import type { ServerOptions, TdsServer } from '../../lab/tds/server.ts'
+import { startTdsServer } from '../../lab/tds/server.ts'
+import { createReader } from './reader.ts'
+import type { Lab } from './sqlserver-lab.ts'
+import { connectTo, PASSWORD } from './sqlserver-lab.ts'
 
 const NEVER = new AbortController().signal
 const CA = 'file:/run/secrets/ca.pem'
@@ -104,6 +104,15 @@ export function testConnections(lab: () => Lab): void {
     const base = { engine: 'sqlserver', host: 'erp-db', database: 'erp', user: 'reader' }
     expect(adapter.connection.safeParse({ ...base, ...settings }).success).toBe(false)
     expect(adapter.connection.safeParse(base).success).toBe(true)
+  })
+
+  test('an unencrypted connection to another machine is told as a risk, with the reason', async () => {
+    // An address of this machine that does not look like one.
+    const transport = await lab().connect({}, { resolve: async () => '::ffff:127.0.0.1' })
+    expect(transport.dialect.advice(null)[0]?.parameters).toEqual([
+      'Risk: the connection is not encrypted (both are this machine).',
+    ])
+    await transport.close()
   })
 
   test('a secondary is told that the connection only reads', async () => {
@@ -290,10 +299,7 @@ export function testServer(lab: () => Lab): void {
     const { session } = createReader(await lab().connect(), SELECT)
     expect(await session.check(NEVER)).toMatchObject({
       ok: true,
-      notes: [
-        'Risk: the connection is not encrypted (both are this machine).',
-        expect.stringMatching(/are read twice, .*, and reading waits .* ALLOW_SNAPSHOT_ISOLATION ON/),
-      ],
+      notes: [expect.stringMatching(/are read twice, .*, and reading waits .* ALLOW_SNAPSHOT_ISOLATION ON/)],
     })
     await session.close()
     await lab().setServer('snapshots = 1')

@@ -1,13 +1,16 @@
-import type { Context } from '../../../../adapters/contract.ts'
-import { adapter } from '../../../../adapters/database/adapter.ts'
-import type { Transport } from '../../../../adapters/database/transport.ts'
-import { createRuntime } from '../../../../gateway/node/runtime.ts'
-import { createSurroundings } from '../../../kit/adapter-surroundings.ts'
-import { openDatabase, preparePostgres } from '../../../lab/tds/database.ts'
-import type { Engine } from '../../../lab/tds/engine.ts'
-import { startMemoryEngine } from '../../../lab/tds/engine.ts'
-import type { ServerOptions, TdsServer } from '../../../lab/tds/server.ts'
-import { startTdsServer } from '../../../lab/tds/server.ts'
+import type { Context } from '../../../adapters/contract.ts'
+import { adapter } from '../../../adapters/database/adapter.ts'
+import type { Transport } from '../../../adapters/database/transport.ts'
+import { createRuntime } from '../../../gateway/node/runtime.ts'
+import { createSurroundings } from '../../kit/adapter-surroundings.ts'
+import { openDatabase, preparePostgres } from '../../lab/tds/database.ts'
+import type { Engine } from '../../lab/tds/engine.ts'
+import { startMemoryEngine } from '../../lab/tds/engine.ts'
+import type { ServerOptions, TdsServer } from '../../lab/tds/server.ts'
+import { startTdsServer } from '../../lab/tds/server.ts'
+import { sqlServerWords } from './sqlserver-words.ts'
+import type { TableSource } from './tables.ts'
+import { written } from './words.ts'
 
 export const PASSWORD = 'right-密码-1'
 
@@ -20,6 +23,8 @@ export type Lab = Readonly<{
   /** Changes what the played server is: `snapshots = 0`. */
   setServer(assignment: string): Promise<void>
   connect(settings?: object, context?: Partial<Context>): Promise<Transport>
+  /** A schema of its own. */
+  source(): Promise<TableSource>
   stop(): Promise<void>
 }>
 
@@ -36,20 +41,44 @@ export async function startLab(
   })
   const session = await openDatabase(engine)
   const direct = await engine.session()
+  const erp = async (sql: string) => {
+    await session.begin('committed')
+    try {
+      await session.run(sql)
+      await session.commit()
+    } finally {
+      await session.rollback()
+    }
+  }
+  const connect = (settings?: object, context?: Partial<Context>) => connectTo(server.port, settings, context)
+  let schemas = 0
   return {
     server,
     engine,
-    async erp(sql) {
-      await session.begin('committed')
-      try {
-        await session.run(sql)
-        await session.commit()
-      } finally {
-        await session.rollback()
+    erp,
+    async source() {
+      schemas += 1
+      const schema = `t${schemas}`
+      const open: Transport[] = []
+      // With a rowversion, as any database has in which the order of commits matters: so there is a horizon.
+      await erp(`CREATE SCHEMA ${schema}; CREATE TABLE ${schema}.counted (no int, rv rowversion)`)
+      return {
+        schema,
+        words: sqlServerWords,
+        erp: (...statements) => erp(written(sqlServerWords, statements.join('; '))),
+        async transport() {
+          const transport = await connect()
+          open.push(transport)
+          return transport
+        },
+        async drop() {
+          for (const transport of open) await transport.close()
+          await direct.run(`DROP SCHEMA ${schema} CASCADE`)
+        },
       }
     },
     setServer: async (assignment) => void (await direct.run(`UPDATE tds.server SET ${assignment}`)),
-    connect: (settings, context) => connectTo(server.port, settings, context),
+    connect,
     async stop() {
       await server.stop()
       await session.close()
