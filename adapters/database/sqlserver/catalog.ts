@@ -57,6 +57,22 @@ export function uniqueness(table: string, key: readonly string[]): Statement {
   }
 }
 
+/**
+ * A note for each of these columns whose texts the database would compare in another code page or order than they are
+ * kept in: a parameter has the collation of the database.
+ */
+export function otherCollation(table: string, columns: readonly string[]): Statement {
+  const { parameters, bind } = binding()
+  const object = objectId(table, bind)
+  const names = columns.map((column) => `@p${bind(column)}`).join(', ')
+  return {
+    text: `SELECT N'Column ' + c.name + N' of ${literal(table)} has the collation ' + c.collation_name + N', the database another: rows may be missed. Read it by a select that casts it to nvarchar, with COLLATE DATABASE_DEFAULT.'
+      FROM ${catalog(table, 'columns')} c WHERE c.object_id = ${object} AND c.name IN (${names})
+        AND c.collation_name <> CAST(DATABASEPROPERTYEX(DB_NAME(), 'Collation') AS nvarchar(128))`,
+    parameters,
+  }
+}
+
 /** The number of a table in the catalog; null where it is not there, or not to be seen. */
 export function objectId(table: string, bind: Bind): string {
   return `OBJECT_ID(@p${bind(quoteTable(table))})`

@@ -1,8 +1,10 @@
+import { AdapterError } from '../../errors.ts'
 import { zoneOffsetMs } from '../../shared/zone-offset.ts'
 import type { Bind, Dialect, Row, Statement } from '../transport.ts'
-import { cursorIndex, nullableNever, uniqueness, writable } from './catalog.ts'
+import { cursorIndex, nullableNever, otherCollation, uniqueness, writable } from './catalog.ts'
 import { sqlServerChecksums } from './checksums.ts'
 import { commitOrdered } from './commit-ordered.ts'
+import { isEnclosed } from './enclosed.ts'
 import { quote, quoteTable } from './names.ts'
 import { asText, asValue, cursorType, less, moment } from './values.ts'
 
@@ -22,7 +24,14 @@ export function sqlServerDialect(
     selected: asText,
     hidesTypes: true,
     compared,
-    shape: (from) => `SELECT TOP (0) * FROM ${from}`,
+    shape(from) {
+      const [, select = ''] = /^\(\n([\s\S]*)\n\) q$/.exec(from) ?? []
+      if (isEnclosed(select)) return `SELECT TOP (0) * FROM ${from}`
+      throw new AdapterError(
+        'ADAPTER_CONFIG_INVALID',
+        'A select does not close what it opens, or closes more: check its parentheses, quotes and comments.',
+      )
+    },
     limited: (query, rows) => query.replace(/^SELECT /, `SELECT TOP (${rows}) `),
     typeNames: null,
     neverNull: nullableNever,
@@ -41,7 +50,11 @@ export function sqlServerDialect(
     advice: (subject) =>
       subject === null
         ? of.notes.map((note) => ({ text: 'SELECT CAST(@p1 AS nvarchar(4000))', parameters: [note] }))
-        : [writable(subject.table), uniqueness(subject.table, subject.key)],
+        : [
+            writable(subject.table),
+            uniqueness(subject.table, subject.key),
+            otherCollation(subject.table, [...subject.key, ...subject.cursor]),
+          ],
     commitOrdered,
   }
 }

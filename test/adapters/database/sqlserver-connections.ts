@@ -35,14 +35,17 @@ export function testConnections(lab: () => Lab): void {
     }
   }
 
-  test('a connection is encrypted, and the server verified by its authority and name', () =>
+  test.each([
+    ['name', { ca: CA, name: 'erp-db.corp.example' }],
+    ['address', { ca: CA }],
+  ])('a connection is encrypted, and the server verified by its authority and %s', (_, tls) =>
     serving(certificate, async ({ port, logins }) => {
-      const tls = { ca: CA, name: 'erp-db.corp.example' }
       const transport = await connectTo(port, { tls }, { secret })
       expect(logins).toMatchObject([{ appName: 'erp-gateway' }, { appName: 'erp-gateway' }])
       expect(transport.dialect.advice(null)).toEqual([])
       await transport.close()
-    }))
+    }),
+  )
 
   test.each([
     ['by another authority', { ca: 'file:/run/secrets/other.pem', name: 'erp-db.corp.example' }],
@@ -243,6 +246,34 @@ export function testStatements(lab: () => Lab): void {
     await reader.session.close()
   })
 
+  test.each([
+    ['SELECT 1 AS no) q DELETE FROM dbo.doc COMMIT SELECT * FROM (SELECT 1 AS no', 'closes the parenthesis'],
+    ['SELECT 1 AS no FROM (SELECT 1 AS x', 'leaves one open'],
+    ["SELECT 1 AS no WHERE 'a' = '", 'leaves a text open'],
+    ['SELECT 1 AS no /* ) q DELETE', 'leaves a comment open'],
+    ['SELECT 1 AS no /* /* */ ) q DELETE', 'leaves the outer comment open'],
+    ['SELECT 1 AS [no', 'leaves a name open'],
+  ])('a select that is no whole one never reaches the server: %s', async (select) => {
+    const reader = createReader(await lab().connect(), { ...SELECT, select })
+    const before = lab().server.statements.length
+    await expect(reader.poll()).rejects.toMatchObject({ code: 'ADAPTER_CONFIG_INVALID' })
+    expect(
+      lab()
+        .server.statements.slice(before)
+        .filter((statement) => /AS no|DELETE/.test(statement)),
+    ).toEqual([])
+    await reader.session.close()
+  })
+
+  test('parentheses in texts, names and comments of a select count for nothing', async () => {
+    const select = "SELECT 1 AS no /* ( ' */, ')''(' AS [a)]]b] -- )"
+    const reader = createReader(await lab().connect(), { ...SELECT, select })
+    expect((await reader.poll()).flatMap(({ records }) => records)).toMatchObject([
+      { data: { no: '1', 'a)]b': ")'(" } },
+    ])
+    await reader.session.close()
+  })
+
   test('a select that begins with WITH is refused with the reason', async () => {
     const select = 'WITH d AS (SELECT 1 AS no) SELECT no FROM d'
     const reader = createReader(await lab().connect(), { ...SELECT, select })
@@ -292,6 +323,20 @@ export function testServer(lab: () => Lab): void {
     await lab().erp('INSERT INTO dbo.counted (no) VALUES (1); UPDATE dbo.counted SET no = 2')
     expect([before, (await ask()) ?? 0n]).toEqual([null, started + 2n])
     await lab().erp('DROP TABLE dbo.counted')
+  })
+
+  test('a check says where a key has another collation than the database', async () => {
+    await lab().erp('CREATE TABLE dbo.foreign_key (no varchar(20) COLLATE Chinese_PRC_CI_AS PRIMARY KEY)')
+    const feed = { table: 'dbo.foreign_key', key: ['no'], cursor: { strategy: 'snapshot' } }
+    const { session } = createReader(await lab().connect(), feed)
+    const answer = await session.check(NEVER)
+    expect(answer.ok ? answer.notes : []).toContainEqual(
+      expect.stringMatching(
+        /Column no of dbo\.foreign_key has the collation Chinese_PRC_CI_AS, .* COLLATE DATABASE_DEFAULT/,
+      ),
+    )
+    await session.close()
+    await lab().erp('DROP TABLE dbo.foreign_key')
   })
 
   test('a check says what it means that the database allows no snapshots', async () => {

@@ -19,11 +19,11 @@ const VALUES: readonly (readonly [type: string, value: string, text: string])[] 
   ['smallmoney', '-214748.3648', '-214748.3648'],
   ['float', '0.1', '0.1'],
   ['float', '1.7976931348623157e308', '1.7976931348623157e+308'],
-  ['float', '5e-324', '5e-324'],
+  ['float', '2.2250738585072014e-308', '2.2250738585072014e-308'],
   ['float', '0.30000000000000004', '0.30000000000000004'],
   ['real', '0.1', '0.1'],
   ['real', '16777216', '16777216'],
-  ['real', '3.4028235e38', '3.4028235e+38'],
+  ['real', '3.4028234663852886e38', '3.4028235e+38'],
   ['date', "'0001-01-01'", '0001-01-01'],
   ['date', "'9999-12-31'", '9999-12-31'],
   ['time(7)', "'23:59:59.123456'", '23:59:59.1234560'],
@@ -43,7 +43,7 @@ const VALUES: readonly (readonly [type: string, value: string, text: string])[] 
   ['varchar(max)', "'abc'", 'abc'],
   ['nchar(4)', "N'中文'", '中文  '],
   ['nvarchar(20)', "N'中😀''\t'", "中😀'\t"],
-  ['nvarchar(max)', "REPLICATE(N'龍', 5000)", '龍'.repeat(5000)],
+  ['nvarchar(max)', "REPLICATE(CAST(N'龍' AS nvarchar(max)), 5000)", '龍'.repeat(5000)],
   ['text', "'abc'", 'abc'],
   ['ntext', "N'中文'", '中文'],
   ['binary(2)', '0x00ff', '0x00FF'],
@@ -61,7 +61,7 @@ const TOLD: Readonly<Record<string, string>> = {
 }
 
 /** Each type at its borders: what the ERP stored arrives as text, exactly, and can be asked for by that text. */
-export function testValues(lab: () => Lab): void {
+export function testValues(lab: () => Pick<Lab, 'connect' | 'erp'>): void {
   let transport: Transport
   beforeAll(async () => {
     transport = await lab().connect()
@@ -83,20 +83,19 @@ export function testValues(lab: () => Lab): void {
     }
   })
 
-  test.each(VALUES.filter(([type, , text]) => !/text|image|xml|max|hierarchy/.test(type) && text !== ''))(
-    'a key of %s is found again by its text: %s',
-    async (type, value, text) => {
-      await lab().erp(`CREATE TABLE dbo.val (a ${type} NOT NULL); INSERT INTO dbo.val VALUES (${value})`)
-      const feed = { table: 'dbo.val', key: ['a'], cursor: { strategy: 'snapshot' } }
-      const reader = createReader(transport, feed)
-      try {
-        const [record] = recordsOf(await reader.poll())
-        const found = await reader.session.read?.('docs', [record?.key ?? ''], new AbortController().signal)
-        expect(found).toEqual([record])
-        expect(record?.data['a']).toBe(text)
-      } finally {
-        await lab().erp('DROP TABLE dbo.val')
-      }
-    },
-  )
+  test.each(
+    VALUES.filter(([type, , text]) => !/text|image|xml|max|hierarchy|COLLATE/.test(type) && text !== ''),
+  )('a key of %s is found again by its text: %s', async (type, value, text) => {
+    await lab().erp(`CREATE TABLE dbo.val (a ${type} NOT NULL); INSERT INTO dbo.val VALUES (${value})`)
+    const feed = { table: 'dbo.val', key: ['a'], cursor: { strategy: 'snapshot' } }
+    const reader = createReader(transport, feed)
+    try {
+      const [record] = recordsOf(await reader.poll())
+      const found = await reader.session.read?.('docs', [record?.key ?? ''], new AbortController().signal)
+      expect(found).toEqual([record])
+      expect(record?.data['a']).toBe(text)
+    } finally {
+      await lab().erp('DROP TABLE dbo.val')
+    }
+  })
 }

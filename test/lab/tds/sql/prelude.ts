@@ -86,14 +86,16 @@ BEGIN
     'SELECT DISTINCT ON (%1$s) * FROM %2$s WHERE sys_change_version > $1 ORDER BY %1$s, sys_change_version DESC', keys, noted));
 END $$;
 
-CREATE VIEW sys.objects AS SELECT c.oid::int AS object_id, c.relname::text AS name,
+CREATE VIEW sys.objects AS SELECT c.oid::int AS object_id, c.relname::text AS name, n.oid::int AS schema_id,
     CASE c.relkind WHEN 'v' THEN 'V' ELSE 'U' END AS type
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'v') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'sys', 'tds');
 CREATE VIEW sys.tables AS SELECT * FROM sys.objects WHERE type = 'U';
 CREATE VIEW sys.columns AS SELECT a.attrelid::int AS object_id, a.attname::text AS name, a.attnum::int AS column_id,
     CASE WHEN d.description = 'rowversion' THEN 189 ELSE 0 END AS system_type_id,
-    CASE WHEN a.attnotnull THEN 0 ELSE 1 END AS is_nullable
+    CASE WHEN a.attnotnull THEN 0 ELSE 1 END AS is_nullable,
+    CASE WHEN d.description LIKE '% %' THEN split_part(d.description, ' ', 2)
+      WHEN d.description LIKE '%char%' THEN 'Latin1_General_CI_AS' END AS collation_name
   FROM pg_attribute a
   LEFT JOIN pg_description d ON d.classoid = 'pg_class'::regclass AND d.objoid = a.attrelid AND d.objsubid = a.attnum
   WHERE a.attrelid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped;
@@ -111,6 +113,9 @@ CREATE VIEW sys.database_recovery_status AS SELECT 5 AS database_id,
 CREATE VIEW sys.change_tracking_tables AS SELECT object_id FROM tds.tracked;
 CREATE VIEW sys.all_columns AS SELECT n AS column_id FROM generate_series(1, 300) n;
 
+CREATE FUNCTION tds.schema_id(text) RETURNS int LANGUAGE sql STABLE AS 'SELECT oid::int FROM pg_namespace WHERE nspname = $1';
+CREATE FUNCTION tds.no_property(text) RETURNS text LANGUAGE sql STABLE AS 'SELECT NULL::text';
+CREATE FUNCTION tds.database_property(text, text) RETURNS text LANGUAGE sql STABLE AS $$ SELECT 'Latin1_General_CI_AS' $$;
 CREATE FUNCTION tds.db_id() RETURNS int LANGUAGE sql STABLE AS 'SELECT 5';
 CREATE FUNCTION tds.db_name() RETURNS text LANGUAGE sql STABLE AS $$ SELECT 'erp' $$;
 CREATE FUNCTION tds.local_clock() RETURNS timestamp LANGUAGE sql AS 'SELECT clock_timestamp()::timestamp';

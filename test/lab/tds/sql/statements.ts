@@ -65,6 +65,7 @@ function statement(tokens: readonly Token[], found: Found): readonly string[] {
     case 'create index':
     case 'create schema':
     case 'create sequence':
+    case 'drop schema':
     case 'drop table':
     case 'drop sequence':
     case 'begin transaction':
