@@ -6,6 +6,7 @@ import { postgres } from './services/postgres.ts'
 const VARIABLES = {
   postgres: 'ERPGW_TEST_POSTGRES_URL',
   kafka: 'ERPGW_TEST_KAFKA_URL',
+  sqlserver: 'ERPGW_TEST_SQLSERVER_URL',
   'kafka-jars': 'ERPGW_KAFKA_JARS',
   chromium: 'ERPGW_CHROMIUM',
 } as const
@@ -62,6 +63,8 @@ const WAYS: Readonly<Record<ServiceName, readonly Way[]>> = {
   kafka,
   'kafka-jars': kafkaJars,
   chromium,
+  // No engine of it is in the registries that tests may install from.
+  sqlserver: [],
 }
 
 /** Real services for tests, each started when it is first asked for. The caller stops them. */
@@ -90,7 +93,7 @@ export function createServices(options: ServiceOptions): Services {
     }
     return {
       kind: 'refused',
-      reason: `no ${name} (${VARIABLES[name]} is not set; ${reasons.join('; ')})`,
+      reason: `no ${name} (${[`${VARIABLES[name]} is not set`, ...reasons].join('; ')})`,
       mustHave: couldInstall && options.environment['CI'] === 'true',
     }
   }

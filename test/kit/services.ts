@@ -38,12 +38,16 @@ export type KafkaBrokers = Readonly<{
 /** `path` is the program, for `executablePath` of playwright-core. */
 export type Chromium = Readonly<{ path: string }>
 
+/** A database of a server that somebody named; tests make tables of their own in it. */
+export type SqlServer = Readonly<{ url: string }>
+
 /** What a test is given, by service. */
 export type ServiceAccess = Readonly<{
   postgres: Postgres
   kafka: Kafka
   'kafka-jars': KafkaBrokers
   chromium: Chromium
+  sqlserver: SqlServer
 }>
 
 /**
@@ -75,6 +79,7 @@ const ACCESS: { readonly [Name in ServiceName]: (url: string) => ServiceAccess[N
   kafka: (address) => ({ address }),
   'kafka-jars': (jars) => ({ jars, start: (options) => startKafkaBroker({ ...options, jars }) }),
   chromium: (path) => ({ path }),
+  sqlserver: (url) => ({ url }),
 }
 
 function refuse(answer: Answer & { kind: 'refused' }): never {

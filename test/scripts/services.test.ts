@@ -170,7 +170,7 @@ const STUBBORN: GuardedProgram = {
 }
 
 function servicesWith(ways: readonly Way[], environment: ServiceOptions['environment'] = {}) {
-  const all = { postgres: ways, kafka: ways, 'kafka-jars': ways, chromium: ways }
+  const all = { postgres: ways, kafka: ways, 'kafka-jars': ways, chromium: ways, sqlserver: ways }
   return createServices({ environment, report: () => undefined, ways: all })
 }
 

@@ -1,10 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { AdapterError } from '../../../adapters/errors.ts'
-import { byTime, createReader, recordsOf } from '../../adapters/database/reader.ts'
-import { ask, boundOf, offered, trackedSince } from '../../adapters/database/sqlserver-commit-ordered.ts'
+import { createReader, recordsOf } from '../../adapters/database/reader.ts'
+import { ask, offered, trackedSince } from '../../adapters/database/sqlserver-commit-ordered.ts'
 import type { Lab } from '../../adapters/database/sqlserver-lab.ts'
-import { startLab } from '../../adapters/database/sqlserver-lab.ts'
+import { PASSWORD, startLab } from '../../adapters/database/sqlserver-lab.ts'
+import { testTdsServer } from '../../adapters/database/sqlserver-served.ts'
 import type { Database, Postgres } from '../../kit/services.ts'
 import { describeWithService } from '../../kit/services.ts'
 import type { DatabaseSession } from '../../lab/tds/database.ts'
@@ -26,25 +27,11 @@ function testOthersAtWork(postgres: Postgres): void {
     await database.drop()
   })
 
-  test('the bound stays below what an open transaction wrote, however much is committed above it [F29]', async () => {
-    const transport = await lab.connect()
-    await lab.erp('CREATE TABLE dbo.late (no int PRIMARY KEY, rv rowversion)')
-    const slow = await writer(lab)
-    await slow.run('INSERT INTO dbo.late (no) VALUES (1)')
-    await lab.erp('INSERT INTO dbo.late (no) VALUES (2); UPDATE dbo.late SET no = 3')
-    const bound = await boundOf(transport)
-    const seen = async () => {
-      const text = `SELECT ${transport.dialect.selected('q.no', 'int')}, ${transport.dialect.selected('q.rv', 'binary(8)')} FROM dbo.late q ORDER BY q.rv`
-      return ask(transport, { text, parameters: [] })
-    }
-    const [[, above = ''] = []] = (await seen()) as [string[]?]
-    expect(BigInt(bound)).toBeLessThan(BigInt(above))
-    await slow.commit()
-    expect((await seen())[0]).toEqual(['1', bound])
-    expect(BigInt(await boundOf(transport))).toBeGreaterThan(BigInt(above))
-    await slow.close()
-    await transport.close()
-  })
+  describe('is as any server', () =>
+    testTdsServer(
+      () => `mssql://reader:${encodeURIComponent(PASSWORD)}@127.0.0.1:${lab.server.port}/erp?encrypt=false`,
+      13,
+    ))
 
   test('tracked changes of an open transaction are not passed over', async () => {
     const transport = await lab.connect()
@@ -60,38 +47,39 @@ function testOthersAtWork(postgres: Postgres): void {
     await transport.close()
   })
 
-  test('header and lines are read as they were at one moment, with snapshots and without', async () => {
-    for (const snapshots of [1, 0]) {
-      await lab.setServer(`snapshots = ${snapshots}`)
-      const table = `dbo.doc${snapshots}`
-      await lab.erp(
-        `CREATE TABLE ${table} (no int PRIMARY KEY, version int NOT NULL, changed datetimeoffset(6) NOT NULL);
-         CREATE TABLE ${table}_line (no int, pos int, version int NOT NULL, PRIMARY KEY (no, pos));
-         INSERT INTO ${table} VALUES (1, 0, SYSDATETIMEOFFSET());
-         INSERT INTO ${table}_line VALUES (1, 1, 0), (1, 2, 0), (1, 3, 0), (1, 4, 0), (1, 5, 0)`,
-      )
-      const lines = [{ name: 'lines', table: `${table}_line`, key: ['pos'], on: { no: 'no' } }]
-      const reader = createReader(await lab.connect(), { ...byTime(table), lines })
-      const changing = (async () => {
-        for (let version = 1; version <= 150; version += 1) {
-          await pause(snapshots === 1 ? 0 : version % 20)
-          await lab.erp(
-            `UPDATE ${table} SET version = ${version}, changed = SYSDATETIMEOFFSET(); UPDATE ${table}_line SET version = ${version}`,
-          )
-        }
-      })()
-      try {
-        for (let polls = 0; polls < 40; polls += 1) {
-          for (const { data } of recordsOf(await reader.poll().catch(unlessRestless))) {
-            const rows = data['lines'] as readonly Readonly<Record<string, string>>[]
-            expect(new Set(rows.map((row) => row['version']))).toEqual(new Set([data['version']]))
-          }
-        }
-      } finally {
-        await changing
-        await reader.session.close()
+  test('header and lines are read as they were at one moment where the database gives no snapshots', async () => {
+    await lab.setServer('snapshots = 0')
+    await lab.erp(
+      `CREATE TABLE dbo.doc (no int PRIMARY KEY, version int NOT NULL);
+       CREATE TABLE dbo.line (no int, pos int, version int NOT NULL, PRIMARY KEY (no, pos));
+       INSERT INTO dbo.doc VALUES (1, 0); INSERT INTO dbo.line VALUES (1, 1, 0), (1, 2, 0), (1, 3, 0)`,
+    )
+    const lines = [{ name: 'lines', table: 'dbo.line', key: ['pos'], on: { no: 'no' } }]
+    const feed = { table: 'dbo.doc', key: ['no'], lines, cursor: { strategy: 'snapshot' } }
+    const reader = createReader(await lab.connect(), feed)
+    const changing = (async () => {
+      for (let version = 1; version <= 150; version += 1) {
+        await pause(version % 20)
+        await lab.erp(`UPDATE dbo.doc SET version = ${version}; UPDATE dbo.line SET version = ${version}`)
+      }
+    })()
+    const seen = new Set<unknown>()
+    const poll = async () => {
+      for (const { data } of recordsOf(await reader.poll().catch(unlessRestless))) {
+        const rows = data['lines'] as readonly Readonly<Record<string, string>>[]
+        expect(new Set(rows.map((row) => row['version']))).toEqual(new Set([data['version']]))
+        seen.add(data['version'])
       }
     }
+    try {
+      for (let polls = 0; polls < 40; polls += 1) await poll()
+    } finally {
+      await changing
+    }
+    await poll()
+    expect(seen).toContain('150')
+    await reader.session.close()
+    await lab.setServer('snapshots = 1')
   })
 }
 
