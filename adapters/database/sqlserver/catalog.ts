@@ -35,7 +35,7 @@ export function writable(table: string): Statement {
     (right) => `HAS_PERMS_BY_NAME(${name}, 'OBJECT', '${right}') = 1`,
   )
   return {
-    text: `SELECT N'The account may change ${literal(table)}; grant it SELECT and nothing else.' WHERE ${may.join(' OR ')}`,
+    text: `SELECT N'The account may change ${literal(table)}; grant it SELECT and nothing else.', N'warning' WHERE ${may.join(' OR ')}`,
     parameters,
   }
 }
