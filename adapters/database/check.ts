@@ -4,6 +4,7 @@ import { readFuture } from './heights.ts'
 import type { Plan } from './plan.ts'
 import { inSnapshot, planFeed, typeAt } from './plan.ts'
 import type { Feed } from './settings.ts'
+import { risingCursor } from './settings.ts'
 import type { Stage } from './stages.ts'
 import { stagesOf } from './stages.ts'
 import type { Row, Statement, Transport } from './transport.ts'
@@ -89,8 +90,9 @@ async function checkFeed(
   const plan = await inSnapshot(transport, signal, (snapshot) =>
     planFeed(dialect, snapshot, name, feed, signal),
   )
-  const stages = feed.cursor.strategy === 'watermark' ? stagesOf(plan, feed, feed.cursor) : []
-  const cursor = feed.cursor.strategy === 'watermark' ? feed.cursor.columns : []
+  const rising = risingCursor(feed)
+  const stages = rising === null ? [] : stagesOf(plan, feed, rising)
+  const cursor = rising?.columns ?? []
   const subjects = feed.table === undefined ? [] : [{ table: feed.table, key: feed.key, cursor }]
   for (const { table, key, cursor: own } of feed.lines)
     if (table !== undefined) subjects.push({ table, key, cursor: own?.columns ?? [] })

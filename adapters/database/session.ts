@@ -8,6 +8,7 @@ import type { Plan } from './plan.ts'
 import { inSnapshot, planFeed, wholeRow } from './plan.ts'
 import { keyTuples, rowsOfKeys } from './rows-of-keys.ts'
 import type { Feed } from './settings.ts'
+import { risingCursor } from './settings.ts'
 import { stagesOf } from './stages.ts'
 import { createSweep } from './sweep.ts'
 import type { Row, Snapshot, Transport } from './transport.ts'
@@ -25,8 +26,11 @@ export function createSession(
     if (feed !== undefined) return feed
     throw new AdapterError('ADAPTER_ENTITY_UNKNOWN', `There is no feed ${name}.`)
   }
-  const watermarkOf = (name: string, feed: Feed): Reading | null =>
-    feed.cursor.strategy === 'watermark' ? { transport, name, feed, cursor: feed.cursor, context } : null
+  const held: Reading['held'] = new Map()
+  const watermarkOf = (name: string, feed: Feed): Reading | null => {
+    const cursor = risingCursor(feed)
+    return cursor === null ? null : { transport, name, feed, cursor, context, held }
+  }
 
   return {
     check: (signal) => checkFeeds(transport, feeds, context.zone, signal),
@@ -78,7 +82,8 @@ async function someRows(
   limit: number,
   signal: AbortSignal,
 ): Promise<readonly Row[]> {
-  const [changed] = feed.cursor.strategy === 'watermark' ? stagesOf(plan, feed, feed.cursor) : []
+  const cursor = risingCursor(feed)
+  const [changed] = cursor === null ? [] : stagesOf(plan, feed, cursor)
   if (changed !== undefined) return readNewest(plan, changed, snapshot, limit, signal)
   const { dialect, header } = plan
   const columns = wholeRow(dialect, header).join(', ')

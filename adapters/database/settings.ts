@@ -83,6 +83,15 @@ const watermark = z
   })
   .describe('For tables with a column that rises with every change.')
 
+const commitOrdered = z
+  .strictObject({
+    strategy: z
+      .literal('commit-ordered')
+      .describe('Reads rows in the order in which they were changed, up to the oldest open transaction.'),
+    columns: columns('The column that the database itself raises with each change, its rowversion.').max(1),
+  })
+  .describe('For tables of SQL Server with a rowversion: nothing that is committed late is missed.')
+
 const snapshot = z
   .strictObject({ strategy: z.literal('snapshot').describe('Reads everything at every poll.') })
   .describe('For tables without a change column; finds deletions.')
@@ -126,12 +135,20 @@ export const feed = z.strictObject({
   reviewed,
   key: columns('Columns that identify a record. They must never be null.'),
   lines: z.array(lines).max(8).default([]).describe('Further tables whose rows are part of the record.'),
-  cursor: z.discriminatedUnion('strategy', [watermark, snapshot]).describe('How changes are found.'),
+  cursor: z
+    .discriminatedUnion('strategy', [watermark, commitOrdered, snapshot])
+    .describe('How changes are found.'),
 })
 
 export type Feed = z.output<typeof feed>
 export type Lines = Feed['lines'][number]
-export type WatermarkCursor = z.output<typeof watermark>
+/** A cursor that goes by columns which rise with every change. */
+export type RisingCursor = z.output<typeof watermark> | z.output<typeof commitOrdered>
+
+/** The rising cursor of a feed; null where it is compared whole. */
+export function risingCursor({ cursor }: Pick<Feed, 'cursor'>): RisingCursor | null {
+  return cursor.strategy === 'snapshot' ? null : cursor
+}
 
 /** What is wrong across several settings of a feed, each with the setting to blame. */
 export function feedFaults(of: Feed, connection: Connection | null): readonly FeedFault[] {

@@ -2,7 +2,7 @@ import { AdapterError } from '../errors.ts'
 import { notNull } from './keyset.ts'
 import type { LinesPlan, Plan, Relation } from './plan.ts'
 import { placesOf, typeAt } from './plan.ts'
-import type { Feed, Overlap, WatermarkCursor } from './settings.ts'
+import type { Feed, Overlap, RisingCursor } from './settings.ts'
 import { usualOverlap } from './settings.ts'
 import type { Dialect, Row } from './transport.ts'
 
@@ -21,7 +21,7 @@ export type Stage = Readonly<{
 }>
 
 /** The stages of a round in their order. */
-export function stagesOf(plan: Plan, feed: Feed, cursor: WatermarkCursor): readonly Stage[] {
+export function stagesOf(plan: Plan, feed: Feed, cursor: RisingCursor): readonly Stage[] {
   const { header, key } = plan
   const places = placesOf(header, cursor.columns)
   const overlap = overlapOf(plan, cursor)
@@ -49,7 +49,9 @@ export function stagesOf(plan: Plan, feed: Feed, cursor: WatermarkCursor): reado
 }
 
 /** How far rounds look back: as the settings say, or as the first cursor column asks for. */
-export function overlapOf({ dialect, header }: Plan, cursor: WatermarkCursor): Overlap {
+export function overlapOf({ dialect, header }: Plan, cursor: RisingCursor): Overlap {
+  // Below the oldest open transaction nothing is committed late.
+  if (cursor.strategy === 'commit-ordered') return [{ reach: { kind: 'numbers', count: '0' }, everyMs: 0 }]
   const [first = 0] = placesOf(header, cursor.columns)
   return cursor.overlap ?? usualOverlap(dialect.cursorType(typeAt(header, first)) === 'number')
 }

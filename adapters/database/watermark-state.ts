@@ -3,7 +3,7 @@ import type { Cursor } from '../contract.ts'
 import { defineCursor } from '../cursor.ts'
 import { AdapterError } from '../errors.ts'
 import { horizon } from './horizon.ts'
-import type { Feed, WatermarkCursor } from './settings.ts'
+import type { Feed, RisingCursor } from './settings.ts'
 
 const values = z.array(z.string()).readonly()
 
@@ -85,7 +85,7 @@ export type Place = NonNullable<State['at']>
 
 export const codec = defineCursor({ kind: 'database-watermark', version: 1, shape })
 
-type Of = Readonly<{ name: string; feed: Feed; cursor: WatermarkCursor }>
+type Of = Readonly<{ name: string; feed: Feed; cursor: RisingCursor }>
 
 export function freshState(of: Of): State {
   return {

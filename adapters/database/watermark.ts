@@ -3,14 +3,16 @@ import { AdapterError } from '../errors.ts'
 import { batchesOf } from './batches.ts'
 import type { Moment } from './clock.ts'
 import { between, readClock } from './clock.ts'
-import { readFloorNow, readTop } from './heights.ts'
+import type { Held } from './commit-bound.ts'
+import { readCommitBound, warnOfHeld } from './commit-bound.ts'
+import { readFloorNow, readNewest, readTop } from './heights.ts'
 import type { Horizon } from './horizon.ts'
 import { readHorizon } from './horizon.ts'
 import type { Outlook } from './lateness.ts'
 import { outlookOf, readOpen, tiersAfter, widestLook } from './lateness.ts'
 import type { Plan } from './plan.ts'
 import { inSnapshot, planFeed } from './plan.ts'
-import type { Feed, Overlap, WatermarkCursor } from './settings.ts'
+import type { Feed, Overlap, RisingCursor } from './settings.ts'
 import type { Paging, Range, StagePage } from './stage-pages.ts'
 import { EVERYTHING, readStage } from './stage-pages.ts'
 import type { Stage } from './stages.ts'
@@ -24,8 +26,9 @@ export type Reading = Readonly<{
   transport: Transport
   name: string
   feed: Feed
-  cursor: WatermarkCursor
+  cursor: RisingCursor
   context: Context
+  held: Held
 }>
 
 /**
@@ -58,9 +61,20 @@ export async function startWatermark(
   signal: AbortSignal,
 ): Promise<Cursor> {
   const { transport, name, feed, context, cursor } = reading
+  if (from !== 'now' && cursor.strategy === 'commit-ordered')
+    throw new AdapterError(
+      'ADAPTER_CONFIG_INVALID',
+      `Feed ${name} goes by the order of commits, which nobody writes down: use \`start: all\` or \`start: now\`.`,
+    )
+  const bound = await boundOf(reading, signal)
   return inSnapshot(transport, signal, async (snapshot) => {
     const seen = await readHorizon(transport.dialect, snapshot, { feed: name, stored: null }, signal)
     const plan = await planFeed(transport.dialect, snapshot, name, feed, signal)
+    if (bound !== null) {
+      const rising = stagesOf(plan, feed, cursor).filter(({ kind }) => kind === 'rising')
+      const high = Object.fromEntries(rising.map((stage) => [stage.name, bound]))
+      return codec.encode({ ...freshState(reading), horizon: seen, high })
+    }
     const overlap = overlapOf(plan, cursor)
     const now = await readClock(transport.dialect, snapshot, signal)
     const floor: Record<string, State['floor'][string]> = {}
@@ -192,16 +206,64 @@ function afterRound(state: State, { until, tier, clock, open, overlap }: Round):
  */
 async function openRound(reading: Reading, state: State, signal: AbortSignal): Promise<Round> {
   const { transport, name, feed, cursor } = reading
+  // Before the snapshot, so that what is committed in between lies above it.
+  const bound = state.at === null ? await boundOf(reading, signal) : null
   return inSnapshot(transport, signal, async (snapshot) => {
     const stored = { feed: name, stored: state.horizon }
     const seen = await readHorizon(transport.dialect, snapshot, stored, signal)
     const plan = await planFeed(transport.dialect, snapshot, name, feed, signal)
     const stages = stagesOf(plan, feed, cursor)
     const round = { plan, stages, overlap: overlapOf(plan, cursor), seen }
-    return state.at === null
+    if (state.at !== null) return { ...round, ...state.at }
+    return bound === null
       ? { ...round, ...(await findEnds(reading, state, round, snapshot, signal)) }
-      : { ...round, ...state.at }
+      : { ...round, ...(await boundedEnds(reading, state, round, { bound, snapshot }, signal)) }
   })
+}
+
+/** Where rounds end that go by the order of commits; null for those that do not. */
+async function boundOf(
+  { transport, name, feed, cursor }: Reading,
+  signal: AbortSignal,
+): Promise<string | null> {
+  if (cursor.strategy !== 'commit-ordered') return null
+  return readCommitBound(transport, { name, feed, column: cursor.columns[0] ?? '' }, signal)
+}
+
+/** Every stage ends at the bound, and goes on there: what stands at it may be read twice, and nothing is left out. */
+async function boundedEnds(
+  reading: Reading,
+  state: State,
+  { plan, stages }: Pick<Round, 'plan' | 'stages'>,
+  { bound, snapshot }: Readonly<{ bound: string; snapshot: Snapshot }>,
+  signal: AbortSignal,
+): Promise<Pick<Round, 'until' | 'tier' | 'clock' | 'open'>> {
+  const { transport, context, name, held } = reading
+  const now = await readClock(transport.dialect, snapshot, signal)
+  const until: Record<string, Until[string]> = {}
+  for (const stage of stages) {
+    if (stage.kind !== 'rising') continue
+    const low = state.high[stage.name] ?? null
+    until[stage.name] = { bound: [bound], high: bound, low, isFloorPassed: false }
+  }
+  const isAt = Object.values(state.high).includes(bound)
+  const [rising] = stages
+  const waiting = isAt && rising !== undefined && (await hasAbove(plan, rising, bound, snapshot, signal))
+  warnOfHeld(held, { name, bound, now, context, waiting })
+  return { until, tier: 0, clock: now, open: null }
+}
+
+async function hasAbove(
+  plan: Plan,
+  stage: Stage,
+  bound: string,
+  snapshot: Snapshot,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const [newest] = await readNewest(plan, stage, snapshot, 1, signal)
+  const value = newest?.[stage.cursor[0] ?? 0]
+  // Of one length and in hexadecimal, so that texts compare as numbers.
+  return typeof value === 'string' && value >= bound
 }
 
 async function findEnds(

@@ -81,6 +81,42 @@ export function testTdsServer(url: () => string, every = 1): void {
     await transport.close()
   })
 
+  test('is read in the order of commits: nothing from above an open transaction, and then all of it [P1 P3 F29]', async ({
+    skip,
+  }) => {
+    skip(server.isBabelfish, 'Babelfish has no MIN_ACTIVE_ROWVERSION()')
+    await using table = await tableOf(erp, 'no int PRIMARY KEY, content nvarchar(20), rv rowversion')
+    await erp(`CREATE INDEX by_rv ON ${table.name} (rv)`)
+    const cursor = { strategy: 'commit-ordered', columns: ['rv'] }
+    const feed = { table: table.name, key: ['no'], cursor }
+    const reader = createReader(await connect(), feed, { remembers: true })
+    const seen = async () =>
+      recordsOf(await reader.poll()).map(({ data }) => `${data['no']} ${data['content']}`)
+    await erp(`INSERT INTO ${table.name} (no, content) VALUES (1, N'one'), (2, N'two')`)
+    expect(await seen()).toEqual(['1 one', '2 two'])
+    const slow = server.pool.transaction()
+    await slow.begin()
+    await slow.request().query(`INSERT INTO ${table.name} (no, content) VALUES (3, N'slow')`)
+    await erp(`UPDATE ${table.name} SET content = N'newer' WHERE no = 1`)
+    expect(await seen()).toEqual([])
+    await slow.commit()
+    expect(await seen()).toEqual(['3 slow', '1 newer'])
+    expect(await seen()).toEqual([])
+    const late = createReader(await connect(), feed, { remembers: true })
+    late.resumeAt((await late.session.startAt?.('docs', 'now', NEVER)) ?? null)
+    await erp(`UPDATE ${table.name} SET content = N'last' WHERE no = 2`)
+    expect(recordsOf(await late.poll()).map(({ key }) => key)).toEqual(['2'])
+    await Promise.all([reader.session.close(), late.session.close()])
+  })
+
+  test('refuses an order of commits that the column does not tell', async () => {
+    await using table = await tableOf(erp, 'no int PRIMARY KEY, changed int NOT NULL')
+    const cursor = { strategy: 'commit-ordered', columns: ['changed'] }
+    const reader = createReader(await connect(), { table: table.name, key: ['no'], cursor })
+    await expect(reader.poll()).rejects.toMatchObject({ code: 'ADAPTER_CONFIG_INVALID' })
+    await reader.session.close()
+  })
+
   test('names its rowversion, and the index that begins with it', async () => {
     await using table = await tableOf(erp, 'no int PRIMARY KEY, rv rowversion')
     const transport = await connect()
