@@ -84,15 +84,15 @@ function keysetOf(dialect: Dialect, stage: Stage, range: Range, overlap: Overlap
   const [first = ''] = listed(dialect, relation, cursor)
   const type = typeAt(relation, cursor[0] ?? 0)
   const { part, after, bound, low, seen, floor } = range
-  const valueOf = (text: string, bind: Bind) => dialect.value(bind(text), type)
+  const valued = (text: string, bind: Bind) => dialect.value(bind(text), type)
   return {
     relation,
     order: [...cursor, ...key],
     after,
     where: (bind) => [
       ...(bound === null ? [] : [upTo(dialect, relation, cursor, bound, bind)]),
-      ...(low === null || (part === 'new' && seen !== null) ? [] : [`${first} >= ${valueOf(low, bind)}`]),
-      ...(seen === null ? [] : [`${first} ${part === 'new' ? '>' : '<='} ${valueOf(seen, bind)}`]),
+      ...(low === null || (part === 'new' && seen !== null) ? [] : [`${first} >= ${valued(low, bind)}`]),
+      ...(seen === null ? [] : [`${first} ${part === 'new' ? '>' : '<='} ${valued(seen, bind)}`]),
       ...(floor === null ? [] : aboveFloor(dialect, stage, floor, overlap, bind)),
     ],
   }

@@ -123,10 +123,11 @@ export class Source {
     await this.#connection.close()
   }
 
-  /** A feed that each poll reads whole needs no other comparison. */
+  /** A feed that each poll reads whole needs no other comparison, and one may be compared only when somebody asks. */
   #keepSwept(owner: string): void {
     for (const [feed, sweeper] of this.#sweepers) {
-      if (traitsOf(this.#options.adapter, sweeper.lane.options.feed).deletes === 'by-pass') continue
+      const { feed: of } = sweeper.lane.options
+      if (of.sweep === null || traitsOf(this.#options.adapter, of).deletes === 'by-pass') continue
       this.#options.ports.tasks.spawn(owner, `sweeps of ${feed}`, this.#signal, (signal) =>
         sweeper.keep(signal),
       )

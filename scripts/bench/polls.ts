@@ -92,12 +92,13 @@ async function benched<Result>(
   try {
     while ((made.source.statuses()[0]?.lastRun ?? null) === null) await sleep(100)
     isLoaded = true
-    return await measure({ source: made.source, client, eventTimes })
+    const result = await measure({ source: made.source, client, eventTimes })
+    if (made.failures.length > 0) throw new Error(made.failures.join('\n'))
+    return result
   } finally {
     stop.abort()
     await running.catch(() => undefined)
     await client.end()
-    if (made.failures.length > 0) throw new Error(made.failures.join('\n'))
   }
 }
 
