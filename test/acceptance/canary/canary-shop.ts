@@ -36,6 +36,8 @@ const SLOTS = {
   READER: 'password of the database',
   SEALED: 'password of the database that wants TLS',
   CA: 'certificate authority',
+  TDS: 'password of the SQL Server',
+  TDS_CA: 'certificate authority of the SQL Server',
   CLIENT_ID: 'client id',
   CLIENT_SECRET: 'client secret',
   ROBOT: 'robot code',
@@ -51,7 +53,7 @@ const SLOT_NAMES = Object.keys(SLOTS) as readonly Slot[]
 /** Of its slots every other one refers to a variable, and the rest to files. */
 export async function openCanaryShop(postgres: Postgres): Promise<CanaryShop> {
   const canaries = Object.fromEntries(
-    SLOT_NAMES.map((slot) => [slot, slot === 'CA' ? keyCanary(SLOTS[slot]) : canary(SLOTS[slot])]),
+    SLOT_NAMES.map((slot) => [slot, slot.endsWith('CA') ? keyCanary(SLOTS[slot]) : canary(SLOTS[slot])]),
   ) as Record<Slot, Canary>
   const dingtalk = await startDingTalk({ company: companyOf(canaries) })
   const tap = await tapDingTalk(dingtalk.origin)
@@ -127,6 +129,16 @@ routes:
     zone: UTC
     connection:
       { engine: postgres, host: 127.0.0.1, port: ${at.sealed.port}, database: x, user: x, password: ${reference('SEALED')}, tls: { ca: ${reference('CA')} } }
+    feeds:
+      articles: { mapping: shop/item, table: article, key: [code], cursor: { strategy: snapshot } }
+  tds:
+    kind: database
+    system: tds
+    company: 001
+    zone: UTC
+    # What answers there speaks another protocol.
+    connection:
+      { engine: sqlserver, host: 127.0.0.1, port: ${at.sealed.port}, database: x, user: x, password: ${reference('TDS')}, tls: { ca: ${reference('TDS_CA')} } }
     feeds:
       articles: { mapping: shop/item, table: article, key: [code], cursor: { strategy: snapshot } }
 `
