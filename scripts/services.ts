@@ -1,10 +1,12 @@
 import { chromium } from './services/chromium.ts'
 import { kafka, kafkaJars } from './services/kafka.ts'
+import { mariadb } from './services/mariadb.ts'
 import { postgres } from './services/postgres.ts'
 
 /** What tests, benches and chaos runs may ask for, by the variable that names one which is already there. */
 const VARIABLES = {
   postgres: 'ERPGW_TEST_POSTGRES_URL',
+  mariadb: 'ERPGW_TEST_MARIADB_URL',
   kafka: 'ERPGW_TEST_KAFKA_URL',
   sqlserver: 'ERPGW_TEST_SQLSERVER_URL',
   'kafka-jars': 'ERPGW_KAFKA_JARS',
@@ -60,6 +62,7 @@ export type ServiceOptions = Readonly<{
 
 const WAYS: Readonly<Record<ServiceName, readonly Way[]>> = {
   postgres,
+  mariadb,
   kafka,
   'kafka-jars': kafkaJars,
   chromium,

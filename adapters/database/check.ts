@@ -1,5 +1,6 @@
 import type { Check } from '../contract.ts'
 import { AdapterError } from '../errors.ts'
+import { readClock, yearOf } from './clock.ts'
 import { readFuture } from './heights.ts'
 import type { Plan } from './plan.ts'
 import { inSnapshot, planFeed, typeAt } from './plan.ts'
@@ -142,7 +143,11 @@ const FIELDS_SHOWN_MAX = 8
 /** Whether the database fills in times by another clock than the source's. It matters to fields without a zone alone. */
 async function aboutZone(asking: Asking, local: readonly string[]): Promise<readonly string[]> {
   if (local.length === 0) return []
-  const [row] = await rowsOf(asking, asking.transport.dialect.otherZone(asking.zone))
+  const { transport, zone, signal } = asking
+  const now = await inSnapshot(transport, signal, (snapshot) =>
+    readClock(transport.dialect, snapshot, signal),
+  )
+  const [row] = await rowsOf(asking, transport.dialect.otherZone(zone, yearOf(now, zone)))
   if (row === undefined) return []
   const [own, ownClock, clock] = row
   const more = local.length > FIELDS_SHOWN_MAX ? ` and ${local.length - FIELDS_SHOWN_MAX} more` : ''

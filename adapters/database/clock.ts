@@ -47,6 +47,20 @@ export function setBackMs(from: Moment, to: Moment, type: CursorType, zone: stri
   return stepped + Math.max(0, fold)
 }
 
+/** A moment, and what a clock in some zone shows at it, `YYYY-MM-DD HH:MM:SS.ffffff` both. */
+export type Reading = Readonly<{ moment: Moment; local: string }>
+
+const MONTH_MS = 2_629_746_000
+
+/** A year of a zone's clock, by months from a moment on: two zones may agree in winter only. */
+export function yearOf(moment: Moment, zone: string): readonly Reading[] {
+  return Array.from({ length: 12 }, (_, months) => {
+    const at = new Date(epochMs(moment) + months * MONTH_MS).toISOString()
+    const then = `${at.slice(0, 10)} ${at.slice(11, 23)}000`
+    return { moment: then, local: localReading(then, zone) }
+  })
+}
+
 /** What a clock in the zone shows. */
 function localReading(moment: Moment, zone: string): string {
   const ms = epochMs(moment)

@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import type { Context } from '../contract.ts'
+import { mysql } from './mysql/settings.ts'
 import { postgres } from './postgres/settings.ts'
 import { sqlserver } from './sqlserver/settings.ts'
 import type { Transport } from './transport.ts'
 
 /** How each engine is reached, one line each. */
-export const connection = z.discriminatedUnion('engine', [postgres, sqlserver])
+export const connection = z.discriminatedUnion('engine', [mysql, postgres, sqlserver])
 
 export type Connection = z.output<typeof connection>
 
@@ -16,6 +17,8 @@ export async function connect(
   signal: AbortSignal,
 ): Promise<Transport> {
   switch (settings.engine) {
+    case 'mysql':
+      return (await import('./mysql/driver.ts')).connect(settings, context, signal)
     case 'postgres':
       return (await import('./postgres/driver.ts')).connect(settings, context, signal)
     case 'sqlserver':

@@ -1,3 +1,4 @@
+import type { Reading } from './clock.ts'
 import type { SqlEngine } from './sql-tokens.ts'
 
 /**
@@ -93,9 +94,10 @@ export interface Dialect {
   identities(): readonly string[]
   /**
    * One row where the database's own zone, in which it fills in a local time by itself, has other hours than the given
-   * one, now or within a year: its name, its clock, and the clock of the given zone.
+   * one, now or within a year: its name, its clock, and the clock of the given zone. `year`: the clock of the given zone,
+   * the present first, for engines that do not know the zones by their names.
    */
-  otherZone(zone: string): Statement
+  otherZone(zone: string, year: readonly Reading[]): Statement
   /**
    * Of a table one row: null where an index begins with the column, so that the highest value is had at once, or else
    * what a person should know. None for what is no table.

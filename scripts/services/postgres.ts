@@ -5,13 +5,17 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { CannotOpen, type Opened, type Way } from '../services.ts'
+import { writeCertificates, writePrivate } from './certificates.ts'
 import { type Account, accountFor, canInstall, install, isExecutable, programAt } from './debian.ts'
 import { dockerWay } from './docker.ts'
 import { freePort } from './free-port.ts'
 import { type Guarded, guard } from './guard.ts'
 import { run } from './run.ts'
 
-/** PostgreSQL, as superuser `erpgw`. What it says is durable is durable: kill tests rely on its fsync. */
+/**
+ * PostgreSQL, as superuser `erpgw`. What it says is durable is durable: kill tests rely on its fsync. The one that we start
+ * ourselves offers TLS; its authority is where `ssl_ca_file` says.
+ */
 export const postgres: readonly Way[] = [
   dockerWay('postgres', 5432, (address) => `postgres://erpgw:erpgw@${address}/erpgw`),
   { name: 'Debian package', open: openFromDebian },
@@ -74,9 +78,8 @@ async function createCluster(
   password: string,
   account: Account | null,
 ): Promise<void> {
-  const passwordFile = join(folder, 'password')
-  writeFileSync(passwordFile, password, { mode: 0o600 })
-  if (account) for (const path of [folder, passwordFile]) chownSync(path, account.uid, account.gid)
+  if (account) chownSync(folder, account.uid, account.gid)
+  const passwordFile = writePrivate(join(folder, 'password'), password, account)
   const created = await run(
     join(programs, 'initdb'),
     [
@@ -95,12 +98,16 @@ async function startServer(
   account: Account | null,
 ): Promise<Opened> {
   const port = await freePort()
+  const files = writeCertificates(folder, account)
   const settings = [
     'listen_addresses=127.0.0.1',
     `port=${port}`,
     'unix_socket_directories=',
     'max_connections=60',
     'lc_messages=C',
+    ...(files
+      ? ['ssl=on', `ssl_ca_file=${files.ca}`, `ssl_cert_file=${files.cert}`, `ssl_key_file=${files.key}`]
+      : []),
   ]
   const guarded = guard({
     program: {

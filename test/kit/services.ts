@@ -1,3 +1,4 @@
+import { createConnection } from 'mysql2/promise'
 import pg from 'pg'
 import { describe, inject, test } from 'vitest'
 import { askBroker } from '../../scripts/services/broker.ts'
@@ -25,6 +26,13 @@ export type Postgres = Readonly<{
   database(): Promise<Database>
 }>
 
+export type Mariadb = Readonly<{
+  /** Connection string of an account that may do everything. */
+  url: string
+  /** A fresh, empty database in utf8mb4. */
+  database(): Promise<Database>
+}>
+
 /** The broker that all tests share, so that topics, groups and identities need names of their own. */
 export type Kafka = Readonly<{ address: string }>
 
@@ -44,6 +52,7 @@ export type SqlServer = Readonly<{ url: string }>
 /** What a test is given, by service. */
 export type ServiceAccess = Readonly<{
   postgres: Postgres
+  mariadb: Mariadb
   kafka: Kafka
   'kafka-jars': KafkaBrokers
   chromium: Chromium
@@ -76,6 +85,7 @@ export function describeUnless(missing: string | null, title: string, define: ()
 
 const ACCESS: { readonly [Name in ServiceName]: (url: string) => ServiceAccess[Name] } = {
   postgres: (url) => ({ url, database: () => createDatabase(url) }),
+  mariadb: (url) => ({ url, database: () => createMariadb(url) }),
   kafka: (address) => ({ address }),
   'kafka-jars': (jars) => ({ jars, start: (options) => startKafkaBroker({ ...options, jars }) }),
   chromium: (path) => ({ path }),
@@ -88,15 +98,39 @@ function refuse(answer: Answer & { kind: 'refused' }): never {
 
 let databases = 0
 
-async function createDatabase(url: string): Promise<Database> {
+/** Two files may run in two processes; the time only keeps apart what an earlier run left on a given server. */
+function freshName(): string {
   databases += 1
-  // Two files may run in two processes; the time only keeps apart what an earlier run left on a given server.
-  const name = `erpgw_${process.pid}_${databases}_${Date.now().toString(36)}`
+  return `erpgw_${process.pid}_${databases}_${Date.now().toString(36)}`
+}
+
+async function createDatabase(url: string): Promise<Database> {
+  const name = freshName()
   await administer(url, `CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8'`)
+  const drop = (): Promise<void> => administer(url, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
+  return databaseAt(url, name, drop)
+}
+
+async function createMariadb(url: string): Promise<Database> {
+  const name = freshName()
+  // The collation is one that all versions of MySQL and MariaDB have; it ignores case.
+  await administerMariadb(url, `CREATE DATABASE ${name} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci`)
+  return databaseAt(url, name, () => administerMariadb(url, `DROP DATABASE IF EXISTS ${name}`))
+}
+
+function databaseAt(url: string, name: string, drop: () => Promise<void>): Database {
   const own = new URL(url)
   own.pathname = `/${name}`
-  const drop = (): Promise<void> => administer(url, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
   return { url: own.href, name, drop, [Symbol.asyncDispose]: drop }
+}
+
+async function administerMariadb(url: string, statement: string): Promise<void> {
+  const connection = await createConnection(url)
+  try {
+    await connection.query(statement)
+  } finally {
+    await connection.end()
+  }
 }
 
 async function administer(url: string, statement: string): Promise<void> {

@@ -170,7 +170,10 @@ const STUBBORN: GuardedProgram = {
 }
 
 function servicesWith(ways: readonly Way[], environment: ServiceOptions['environment'] = {}) {
-  const all = { postgres: ways, kafka: ways, 'kafka-jars': ways, chromium: ways, sqlserver: ways }
+  const all = {
+    ...{ postgres: ways, mariadb: ways, kafka: ways, 'kafka-jars': ways },
+    ...{ chromium: ways, sqlserver: ways },
+  }
   return createServices({ environment, report: () => undefined, ways: all })
 }
 

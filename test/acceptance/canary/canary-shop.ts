@@ -38,6 +38,8 @@ const SLOTS = {
   CA: 'certificate authority',
   TDS: 'password of the SQL Server',
   TDS_CA: 'certificate authority of the SQL Server',
+  MY: 'password of the MySQL',
+  MY_CA: 'certificate authority of the MySQL',
   CLIENT_ID: 'client id',
   CLIENT_SECRET: 'client secret',
   ROBOT: 'robot code',
@@ -131,12 +133,21 @@ routes:
       { engine: postgres, host: 127.0.0.1, port: ${at.sealed.port}, database: x, user: x, password: ${reference('SEALED')}, tls: { ca: ${reference('CA')} } }
     feeds:
       articles: { mapping: shop/item, table: article, key: [code], cursor: { strategy: snapshot } }
+  my:
+    kind: database
+    system: my
+    company: 001
+    zone: UTC
+    # What answers there speaks another protocol.
+    connection:
+      { engine: mysql, host: 127.0.0.1, port: ${at.sealed.port}, database: x, user: x, password: ${reference('MY')}, tls: { ca: ${reference('MY_CA')} } }
+    feeds:
+      articles: { mapping: shop/item, table: article, key: [code], cursor: { strategy: snapshot } }
   tds:
     kind: database
     system: tds
     company: 001
     zone: UTC
-    # What answers there speaks another protocol.
     connection:
       { engine: sqlserver, host: 127.0.0.1, port: ${at.sealed.port}, database: x, user: x, password: ${reference('TDS')}, tls: { ca: ${reference('TDS_CA')} } }
     feeds:

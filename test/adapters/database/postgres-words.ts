@@ -22,7 +22,7 @@ export const postgresWords: Words = {
     local: "(clock_timestamp() AT TIME ZONE 'UTC')",
     date: "(clock_timestamp() AT TIME ZONE 'UTC')::date",
   },
-  later: (expression, seconds) => `(${expression} + interval '${seconds} seconds')`,
+  later: (expression, seconds) => `(${expression} + ${seconds} * interval '1 second')`,
   series: (first, last) => `generate_series(${first}, ${last}) AS s(n)`,
   one: (text) => `SELECT '${text}'::text`,
   dropColumn: (table, column) => `ALTER TABLE [${table}] DROP COLUMN [${column}]`,

@@ -25,8 +25,8 @@ export type Words = Readonly<{
   date(day: string): string
   /** The present; without a zone that of UTC. */
   now: Readonly<{ instant: string; local: string; date: string }>
-  /** An expression of an instant, later by so many seconds; earlier where they are negative. */
-  later(expression: string, seconds: number): string
+  /** An expression of an instant, later by so many seconds, or by those of an expression; earlier where negative. */
+  later(expression: string, seconds: number | string): string
   /** A relation with a column `n` that holds these whole numbers. */
   series(first: number, last: number): string
   /** A query of one row with this text. */

@@ -4,7 +4,7 @@ import type { Transport } from '../../../adapters/database/transport.ts'
 import { createReader, keysOf } from '../../adapters/database/reader.ts'
 import type { Database } from '../../kit/services.ts'
 import { describeWithService } from '../../kit/services.ts'
-import { connectTo } from './postgres-connection.ts'
+import { connectTo } from './connection.ts'
 
 /** No overlap at all: what is found late here is found by knowing which transactions are open. */
 const FEED = {

@@ -6,18 +6,18 @@ import { createSurroundings } from '../../kit/adapter-surroundings.ts'
 
 const NEVER = new AbortController().signal
 
-/** Connects the adapter to the PostgreSQL of a connection string. */
+/** Connects the adapter to the database of a connection string; its protocol names the engine. */
 export async function connectTo(
   url: string,
-  settings: Readonly<Record<string, string>> = {},
+  settings: Readonly<Record<string, unknown>> = {},
   context: Partial<Context> = {},
 ): Promise<Transport> {
-  const { hostname, port, username, password, pathname } = new URL(url)
+  const { protocol, hostname, port, username, password, pathname } = new URL(url)
   const surroundings = createSurroundings({ batchRecordsMax: 100, marks: new Map() })
   const connection = adapter.connection.parse({
-    engine: 'postgres',
+    engine: protocol.startsWith('postgres') ? 'postgres' : protocol.slice(0, -1),
     host: hostname,
-    port: port === '' ? '5432' : port,
+    ...(port === '' ? {} : { port }),
     user: decodeURIComponent(username),
     database: pathname.slice(1),
     ...(password === '' ? {} : { password: 'env:PASSWORD' }),
