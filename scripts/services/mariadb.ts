@@ -23,13 +23,16 @@ export const mariadb: readonly Way[] = [
 
 const SERVER = '/usr/sbin/mariadbd'
 const INSTALLER = 'mariadb-install-db'
+const PRINTER = 'my_print_defaults'
 
 const START_MS = 60_000
 const POLL_MS = 100
 
 async function openFromDebian(): Promise<Opened> {
   // The programs alone: `mariadb-server` would also leave a server of the machine running.
-  if (!isExecutable(SERVER) || programAt(INSTALLER) === null) await install(['mariadb-server-core'])
+  // Of the client the installer needs a small program.
+  const isThere = isExecutable(SERVER) && programAt(INSTALLER) !== null && programAt(PRINTER) !== null
+  if (!isThere) await install(['mariadb-server-core', 'mariadb-client-core'])
   const installer = programAt(INSTALLER)
   if (installer === null) throw new CannotOpen(`no ${INSTALLER} after the installation`, true)
   // mariadbd refuses to run as root.
