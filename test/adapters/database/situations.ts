@@ -7,6 +7,7 @@ import { OLDER_STATES } from './older-states.ts'
 import { byTime, createReader, keysOf, recordsOf } from './reader.ts'
 import type { Situation } from './situation.ts'
 import { situation } from './situation.ts'
+import { SWEEP_SITUATIONS } from './sweep-situations.ts'
 import type { TableSource } from './tables.ts'
 import type { Words } from './words.ts'
 import { FAR, fill, insert } from './words.ts'
@@ -273,6 +274,7 @@ const SITUATIONS: readonly Situation[] = [
   }),
 
   ...CHECK_SITUATIONS,
+  ...SWEEP_SITUATIONS,
 
   situation(
     'a key of numbers is read again by its text, and what is none is not there',
