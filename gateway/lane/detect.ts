@@ -311,7 +311,7 @@ function takeOver(
     view.moveAway(view.row(row.sourceKey) ?? row)
   }
   const owner = view.owner(key)
-  if (owner !== null && owner.sourceKey !== read.record.key) view.forget(owner.sourceKey)
+  if (owner !== null && owner.sourceKey !== read.record.key) view.letGo(owner)
   return owner
 }
 

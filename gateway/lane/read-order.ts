@@ -26,6 +26,11 @@ export function readsCounted(order: ReadOrder | null): number {
   return order === null ? 0 : Number(order.slice(1, 1 + COUNT_DIGITS))
 }
 
+/** Whether it says more than the lane's own count, so that an older state may come after a newer one. */
+export function tellsVersion(order: ReadOrder): boolean {
+  return splitKey(order).length > 1
+}
+
 /**
  * Whether a read shows an older state than one that has been seen. What the row itself says counts most, then what the
  * source says of the read, then which read began first.

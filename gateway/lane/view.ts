@@ -1,4 +1,6 @@
 import type { Projection, ProjectionRow } from '../ports.ts'
+import { tellsVersion } from './read-order.ts'
+import { emptyRow } from './rebuild.ts'
 
 /** Prefix of the source key under which a record key lives on after its source key went over to another one. */
 const MOVED = '\u0001'
@@ -60,6 +62,15 @@ export class View {
     this.#release(sourceKey)
     this.#rows.set(sourceKey, null)
     this.#changed.add(sourceKey)
+  }
+
+  /**
+   * Frees the record key of a row for another source key. Where versions of rows are told apart, what was seen of this
+   * one is remembered: an older version that comes late must not be taken for a new record.
+   */
+  letGo(row: ProjectionRow): void {
+    if (!tellsVersion(row.readOrder) || row.sourceKey.startsWith(MOVED)) this.forget(row.sourceKey)
+    else this.put({ ...emptyRow(row.sourceKey), readOrder: row.readOrder })
   }
 
   /** Keeps the record key's counter under a key of its own, since its source key now means another record. */

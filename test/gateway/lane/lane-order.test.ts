@@ -14,6 +14,22 @@ describe('an older version', () => {
     expect(await story(bench.log, 'P1')).toEqual(['created 1 A', 'deleted 2'])
   })
 
+  test('is not published after another row took the number of its deleted one [P3]', async () => {
+    const bench = createBench()
+    const { rows, changes } = bench.table
+    changes.push(record('k1', { number: 'P1', amount: 'old' }, { rowVersion: '01' }))
+    await runOnce(bench)
+    changes.push(record('k1', { number: 'P2', amount: 'A' }, { rowVersion: '02' }))
+    await runOnce(bench)
+    rows.set('k2', { number: 'P2', amount: 'B' })
+    changes.push(record('k1', {}, { op: 'delete', rowVersion: '03' }))
+    changes.push(record('k2', { number: 'P2', amount: 'B' }, { rowVersion: '04' }))
+    changes.push(record('k1', { number: 'P1', amount: 'old' }, { rowVersion: '01' }))
+    await runOnce(bench)
+    expect(await story(bench.log, 'P1')).toEqual(['created 1 old', 'deleted 2'])
+    expect(await story(bench.log, 'P2')).toEqual(['created 1 A', 'deleted 2', 'created 3 B'])
+  })
+
   test('is not published after the projection was lost [P3]', async () => {
     const bench = createBench()
     const { rows, changes } = bench.table
