@@ -1,6 +1,7 @@
 import type { SourceConfig } from '../config/model.ts'
 import { isAbort } from '../runtime.ts'
 import { type Bell, createBell } from './bell.ts'
+import { CalendarGap } from './calendar.ts'
 import { type ClosedAt, closuresOf } from './closures.ts'
 import type { SourceConnection } from './connection.ts'
 import type { Lane, RunResult } from './lane.ts'
@@ -65,6 +66,16 @@ export class LaneSupervisor {
       closed: this.#closed,
       lastRun: this.#lastRun,
     })
+  }
+
+  /** Whether the source is to be left alone now; so it is where its calendar cannot say. */
+  isClosed(): boolean {
+    try {
+      return this.#closedAt(this.#wallMs()) !== null
+    } catch (error) {
+      if (error instanceof CalendarGap) return true
+      throw error
+    }
   }
 
   /** Works until the signal aborts. */

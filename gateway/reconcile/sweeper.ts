@@ -19,6 +19,8 @@ export type SweepStatus = Readonly<{
 
 export type SweepRequest = Readonly<{ heal: boolean; beyondFuse: boolean; decision: Decision | null }>
 
+const SCHEDULED: SweepRequest = { heal: true, beyondFuse: false, decision: null }
+
 /** A scheduled comparison that failed is tried again after this long. */
 const AGAIN_MS = 15 * 60_000
 
@@ -85,7 +87,7 @@ export class LaneSweeper {
       const waitMs = this.#waitMs()
       if (waitMs > 0) await runtime.sleep(Math.min(waitMs, LOOK_MS), signal)
       else if (this.#run === null)
-        await this.#compare(this.#newRun({ heal: true, beyondFuse: false, decision: null }), signal)
+        await this.#compare(this.#newRun(SCHEDULED), signal, { heedsClosures: true })
     }
   }
 
@@ -100,7 +102,7 @@ export class LaneSweeper {
     const { feed, ports } = this.lane.options
     const record = this.lane.known?.record
     const wall = ports.runtime.wall()
-    if (this.#isImpossible) return LOOK_MS
+    if (this.#isImpossible || this.#supervisor.isClosed()) return LOOK_MS
     if (feed.sweep === null || record?.phase !== 'live' || record.hold !== null || record.paused)
       return LOOK_MS
     if (this.#failedAt !== null && wall - this.#failedAt < AGAIN_MS) return LOOK_MS
@@ -108,12 +110,18 @@ export class LaneSweeper {
     return last + dueInMs(feed.sweep, this.#zone, last) - wall
   }
 
-  async #compare(run: SweepRun, signal: AbortSignal): Promise<void> {
+  /** One that somebody asked for goes on while the source is to be left alone; one by its schedule waits. */
+  async #compare(
+    run: SweepRun,
+    signal: AbortSignal,
+    { heedsClosures = false }: Readonly<{ heedsClosures?: boolean }> = {},
+  ): Promise<void> {
     const { ports, feed } = this.lane.options
     const { runtime, logger } = ports
     try {
       let isOver = false
       while (!isOver) {
+        while (heedsClosures && this.#supervisor.isClosed()) await runtime.sleep(LOOK_MS, signal)
         const started = runtime.mono()
         isOver = await this.#supervisor.request((lane, inner) =>
           run.step(lane.begin(this.#connection, 'single', AbortSignal.any([signal, inner]), { as: 'sweep' })),

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
@@ -53,6 +54,23 @@ describeWithService('postgres', 'a source compared with the log', (postgres) => 
     gateway.kill('SIGTERM')
     await gateway.ended
     expect((await shop.events()).filter(({ origin }) => origin === 'sweep')).toHaveLength(5)
+  })
+
+  test('a comparison on its schedule leaves a source alone in its blackout', async () => {
+    const hour = (more: number) => `${String((new Date().getUTCHours() + more) % 24).padStart(2, '0')}:00`
+    const closed = `    blackout: ["${hour(0)}-${hour(2)}"]\n    feeds:`
+    const config = (connection: string) => watched(connection, 'sweep: { every: 1s }')
+    await using shop = await openShop(postgres, { config })
+    await oldArticles(shop, 50)
+    await shop.runOnce()
+    await blindChanges(shop)
+    const open = readFileSync(join(shop.folder, 'gateway.yaml'), 'utf8')
+    shop.write('gateway.yaml', open.replace('    feeds:', closed))
+    const gateway = shop.gateway.start(['run'])
+    await sleep(6_000)
+    gateway.kill('SIGTERM')
+    await gateway.ended
+    expect(await shop.events()).toHaveLength(50)
   })
 
   test('an emptied table publishes nothing, until a person says that it is right [P10]', async () => {
